@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * obmalloc: private heaps of small objects for kernel modules.
+ *
+ * A heap takes arenas of pages from the page allocator, cuts them into pools of
+ * one page and each pool into blocks of one size (heap > arena > pool > block),
+ * as CPython's Objects/obmalloc.c does for Python objects.
+ *
+ * Unless a function says otherwise, it may be called in any context but NMI,
+ * with a GFP mask that fits the context, exactly as kmalloc().
+ */
+#ifndef _LINUX_OBMALLOC_H
+#define _LINUX_OBMALLOC_H
+
+#include <linux/bits.h>
+#include <linux/cleanup.h>
+#include <linux/compiler_attributes.h>
+#include <linux/err.h>
+#include <linux/gfp.h>
+#include <linux/numa.h>
+#include <linux/types.h>
+#include <linux/version.h>
+
+/* Symbol namespaces became string literals in 6.13. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+#define OBM_NS "OBMALLOC"
+#else
+#define OBM_NS OBMALLOC
+#endif
+
+/* The longest heap name, its terminating NUL included. */
+#define OBM_NAME_LEN		32
+
+/* The largest request that any heap serves, in bytes. */
+#define OBM_MAX_BYTES		(4UL << 20)
+
+/* Charge every page of the heap to the memory cgroup of who made it grow. */
+#define OBM_HEAP_ACCOUNT	BIT(0)
+/* The heap's blocks are caches: group its pages with reclaimable ones. */
+#define OBM_HEAP_RECLAIMABLE	BIT(1)
+
+#define OBM_HEAP_FLAGS		(OBM_HEAP_ACCOUNT | OBM_HEAP_RECLAIMABLE)
+
+struct obm_heap;
+
+/**
+ * struct obm_heap_attrs - what a heap is created with
+ * @limit_bytes: most bytes the heap may hold (pages and metadata), 0 for no limit
+ * @node: NUMA node of every page, NUMA_NO_NODE for that of the calling CPU
+ * @flags: OBM_HEAP_* flags
+ *
+ * Initialize with OBM_HEAP_ATTRS_INIT and set what differs: a zeroed @node
+ * means node 0.
+ */
+struct obm_heap_attrs {
+	size_t limit_bytes;
+	int node;
+	unsigned int flags;
+};
+
+#define OBM_HEAP_ATTRS_INIT	{ .node = NUMA_NO_NODE }
+
+/**
+ * enum obm_bad - the mistakes of callers that are refused, reported and counted
+ * @OBM_BAD_FOREIGN: the pointer lies in no page of any heap
+ * @OBM_BAD_MISALIGNED: the pointer is not a multiple of 8
+ * @OBM_BAD_INTERIOR: the pointer is not the start of a block
+ * @OBM_BAD_STALE: the pool of the pointer holds no block any more
+ * @OBM_BAD_DOUBLE: the block is free already
+ * @OBM_BAD_HEAP: the block belongs to another heap
+ * @OBM_BAD_SIZE: the size of a sized free is of another class
+ * @OBM_BAD_NOFAIL: __GFP_NOFAIL for more than one page
+ * @OBM_NR_BAD: number of kinds
+ */
+enum obm_bad {
+	OBM_BAD_FOREIGN,
+	OBM_BAD_MISALIGNED,
+	OBM_BAD_INTERIOR,
+	OBM_BAD_STALE,
+	OBM_BAD_DOUBLE,
+	OBM_BAD_HEAP,
+	OBM_BAD_SIZE,
+	OBM_BAD_NOFAIL,
+	OBM_NR_BAD
+};
+
+/**
+ * struct obm_stats - one consistent snapshot of a heap, or the sum over heaps
+ * @used_bytes: in allocated blocks of the size classes
+ * @avail_bytes: in free blocks of pools in use
+ * @unused_bytes: in pools of no class, kept in the arenas
+ * @meta_bytes: in descriptors of heap, nodes, arenas, pools and raw blocks
+ * @quant_bytes: at the ends of pools, too short for one more block
+ * @raw_bytes: in pages of blocks above small_max
+ * @held_bytes: all of the above, counted on its own
+ * @peak_bytes: the most that was ever held at once
+ * @limit_bytes: limit of the heap, 0 for none
+ * @nr_blocks: allocated blocks of the size classes
+ * @nr_raw: allocated blocks above small_max
+ * @nr_allocs: successful allocations so far
+ * @nr_frees: frees so far
+ * @nr_failed: allocations that found no memory, those at the limit included
+ * @nr_limited: allocations refused by the limit
+ * @nr_arenas: arenas held
+ * @nr_arenas_got: arenas taken from the page allocator so far
+ * @nr_arenas_put: arenas given back so far
+ * @nr_pages_put: single pages given back out of arenas in use so far
+ * @nr_pools: pools in use
+ * @nr_unused_pools: pools in no use
+ * @nr_bad: refused mistakes by kind
+ *
+ * Invariant: @used_bytes + @avail_bytes + @unused_bytes + @meta_bytes +
+ * @quant_bytes + @raw_bytes == @held_bytes, at any instant.
+ */
+struct obm_stats {
+	u64 used_bytes;
+	u64 avail_bytes;
+	u64 unused_bytes;
+	u64 meta_bytes;
+	u64 quant_bytes;
+	u64 raw_bytes;
+	u64 held_bytes;
+	u64 peak_bytes;
+	u64 limit_bytes;
+	u64 nr_blocks;
+	u64 nr_raw;
+	u64 nr_allocs;
+	u64 nr_frees;
+	u64 nr_failed;
+	u64 nr_limited;
+	u64 nr_arenas;
+	u64 nr_arenas_got;
+	u64 nr_arenas_put;
+	u64 nr_pages_put;
+	u64 nr_pools;
+	u64 nr_unused_pools;
+	u64 nr_bad[OBM_NR_BAD];
+};
+
+struct obm_heap *obm_heap_create(const char *name,
+				 const struct obm_heap_attrs *attrs);
+unsigned long obm_heap_destroy(struct obm_heap *heap);
+size_t obm_heap_trim(struct obm_heap *heap);
+int obm_heap_validate(struct obm_heap *heap);
+void obm_heap_stats(struct obm_heap *heap, struct obm_stats *stats);
+
+void obm_free(const void *ptr);
+void obm_free_sized(struct obm_heap *heap, const void *ptr, size_t size);
+
+void *obm_alloc_node(struct obm_heap *heap, size_t size, gfp_t gfp, int node)
+	__alloc_size(2) __malloc;
+void *obm_alloc(struct obm_heap *heap, size_t size, gfp_t gfp)
+	__alloc_size(2) __malloc;
+void *obm_zalloc(struct obm_heap *heap, size_t size, gfp_t gfp)
+	__alloc_size(2) __malloc;
+void *obm_calloc(struct obm_heap *heap, size_t n, size_t size, gfp_t gfp)
+	__alloc_size(2, 3) __malloc;
+void *obm_realloc(struct obm_heap *heap, void *ptr, size_t size, gfp_t gfp)
+	__alloc_size(3) __must_check;
+char *obm_strdup(struct obm_heap *heap, const char *s, gfp_t gfp) __malloc;
+void *obm_memdup(struct obm_heap *heap, const void *src, size_t len, gfp_t gfp)
+	__alloc_size(3) __malloc;
+
+size_t obm_usable_size(const void *ptr);
+bool obm_owns(struct obm_heap *heap, const void *ptr);
+int obm_block_bounds(const void *ptr, void **base, size_t *size);
+
+/* An error path that returns frees: void *p __free(obm_free) = obm_alloc(…); */
+DEFINE_FREE(obm_free, void *, obm_free(_T))
+/* The same for a whole heap, with all that it still holds. */
+DEFINE_FREE(obm_heap_destroy, struct obm_heap *, obm_heap_destroy(_T))
+
+#endif /* _LINUX_OBMALLOC_H */

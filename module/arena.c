@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Arenas: runs of pages that pools are taken from.
+ *
+ * A pool is taken from the arena with the fewest unused ones, so that the
+ * emptier arenas drain and can go back. CPython keeps its arenas sorted by that
+ * number (usable_arenas, nfp2lasta); here there is a list for each number and a
+ * mask of the lists that are not empty, which makes every step O(1).
+ *
+ * An arena in which no pool is in use is kept as a spare if the node has no
+ * other (bpo-37257), else it goes back at once. A trim also gives back single
+ * pages out of arenas in use: split_page() turns the run into single pages
+ * first, which is possible because arenas are not compound pages.
+ */
+#include "internal.h"
+
+/* kmalloc() would round 64 pools' descriptors up to the next power of two. */
+static struct kmem_cache *arena_cache;
+
+static atomic_long_t arena_ids = ATOMIC_LONG_INIT(0);
+
+static unsigned int arena_nr_pools(const struct obm_arena *arena)
+{
+	return 1U << arena->order;
+}
+
+static u64 arena_all_mask(const struct obm_arena *arena)
+{
+	return GENMASK_ULL(arena_nr_pools(arena) - 1, 0);
+}
+
+static bool arena_is_empty(const struct obm_arena *arena)
+{
+	return (arena->free_mask | arena->returned_mask) ==
+	       arena_all_mask(arena);
+}
+
+static unsigned int arena_nr_pages(const struct obm_arena *arena)
+{
+	return arena_nr_pools(arena) - hweight64(arena->returned_mask);
+}
+
+size_t obm_arena_meta_bytes(unsigned int order)
+{
+	return struct_size_t(struct obm_arena, pools, 1U << order);
+}
+
+/* Files the arena by its number of unused pools; with none, nowhere. */
+static void bucket_add(struct obm_node *node, struct obm_arena *arena)
+{
+	unsigned int bucket = arena->nr_free - 1;
+
+	if (!arena->nr_free)
+		return;
+	list_add(&arena->link, &node->buckets[bucket]);
+	node->bucket_mask |= BIT_ULL(bucket);
+}
+
+static void bucket_del(struct obm_node *node, struct obm_arena *arena)
+{
+	unsigned int bucket = arena->nr_free - 1;
+
+	if (!arena->nr_free)
+		return;
+	list_del(&arena->link);
+	if (list_empty(&node->buckets[bucket]))
+		node->bucket_mask &= ~BIT_ULL(bucket);
+}
+
+static struct obm_arena *bucket_fullest(struct obm_node *node)
+{
+	if (!node->bucket_mask)
+		return NULL;
+	return list_first_entry(&node->buckets[__ffs64(node->bucket_mask)],
+				struct obm_arena, link);
+}
+
+static struct obm_arena *arena_new(unsigned int order, gfp_t gfp, int nid)
+{
+	struct obm_arena *arena;
+	unsigned int idx;
+
+	gfp = obm_meta_gfp(gfp) | __GFP_ZERO;
+	if (order == OBM_ARENA_ORDER)
+		arena = kmem_cache_alloc_node(arena_cache, gfp, nid);
+	else
+		arena = kmalloc_node(obm_arena_meta_bytes(order), gfp, nid);
+	if (!arena)
+		return NULL;
+
+	arena->order = order;
+	arena->nr_free = arena_nr_pools(arena);
+	arena->free_mask = arena_all_mask(arena);
+	arena->id = atomic_long_inc_return(&arena_ids);
+	for (idx = 0; idx < arena_nr_pools(arena); idx++) {
+		arena->pools[idx].idx = idx;
+		INIT_LIST_HEAD(&arena->pools[idx].link);
+	}
+	return arena;
+}
+
+static void arena_free(struct obm_arena *arena)
+{
+	if (arena->order == OBM_ARENA_ORDER)
+		kmem_cache_free(arena_cache, arena);
+	else
+		kfree(arena);
+}
+
+static void arena_free_rcu(struct rcu_head *rcu)
+{
+	arena_free(container_of(rcu, struct obm_arena, rcu));
+}
+
+static struct obm_arena *arena_try(struct obm_heap *heap, unsigned int order,
+				   gfp_t gfp, int nid)
+{
+	size_t bytes = (PAGE_SIZE << order) + obm_arena_meta_bytes(order);
+	struct obm_arena *arena;
+
+	if (!obm_charge(heap, bytes, gfp))
+		return ERR_PTR(-EDQUOT);
+	arena = arena_new(order, gfp, nid);
+	if (!arena)
+		goto err_uncharge;
+	arena->page = obm_pages_get(order, gfp, nid);
+	if (!arena->page)
+		goto err_free;
+	arena->base = page_address(arena->page);
+	obm_san_get_pages(arena->base, PAGE_SIZE << order);
+	return arena;
+
+err_free:
+	arena_free(arena);
+err_uncharge:
+	obm_uncharge(heap, bytes);
+	return ERR_PTR(-ENOMEM);
+}
+
+/*
+ * A run of more than one page is a wish: no reclaim is done, no reserve
+ * touched and no warning printed for it. SLUB asks for its larger slabs so.
+ */
+static gfp_t arena_wish_gfp(gfp_t gfp)
+{
+	gfp &= ~(__GFP_RECLAIM | __GFP_NOFAIL | __GFP_HIGH | __GFP_MEMALLOC |
+		 __GFP_RETRY_MAYFAIL);
+	return gfp | __GFP_NOWARN | __GFP_NORETRY | __GFP_NOMEMALLOC;
+}
+
+/**
+ * obm_arena_create() - take the largest run of pages that can be had
+ * @heap: to charge
+ * @gfp: of the request; only a single page is tried for with all of it
+ * @nid: node, or NUMA_NO_NODE
+ *
+ * Context: As @gfp says; no lock held.
+ * Return: an arena for obm_arena_add(), ERR_PTR(-ENOMEM) or, if not even a page
+ * fits under the heap's limit, ERR_PTR(-EDQUOT).
+ */
+struct obm_arena *obm_arena_create(struct obm_heap *heap, gfp_t gfp, int nid)
+{
+	struct obm_arena *arena;
+	unsigned int order;
+
+	for (order = OBM_ARENA_ORDER; order; order--) {
+		arena = arena_try(heap, order, arena_wish_gfp(gfp), nid);
+		if (!IS_ERR(arena))
+			return arena;
+	}
+	return arena_try(heap, 0, gfp, nid);
+}
+
+/**
+ * obm_arena_add() - make a new arena's pools available
+ * @node: the node whose pages they are
+ * @arena: from obm_arena_create()
+ *
+ * Context: Takes no lock; the node's is held.
+ */
+void obm_arena_add(struct obm_node *node, struct obm_arena *arena)
+{
+	unsigned int idx;
+
+	lockdep_assert_held(&node->lock);
+	arena->node = node;
+	for (idx = 0; idx < arena_nr_pools(arena); idx++)
+		obm_page_set_owner(arena->page + idx, 1,
+				   (unsigned long)&arena->pools[idx]);
+	bucket_add(node, arena);
+	list_add_tail_rcu(&arena->all, &node->arenas);
+	node->nr_arenas++;
+	node->nr_arenas_got++;
+	node->nr_empty++;
+	node->nr_pages += arena_nr_pools(arena);
+	node->nr_unused += arena_nr_pools(arena);
+	node->meta_bytes += obm_arena_meta_bytes(arena->order);
+}
+
+/* Takes an arena out of its node, whatever is in it; then release it. */
+void obm_arena_del(struct obm_node *node, struct obm_arena *arena)
+{
+	lockdep_assert_held(&node->lock);
+	arena->dead = true;
+	bucket_del(node, arena);
+	list_del_rcu(&arena->all);
+	node->nr_arenas--;
+	node->nr_arenas_put++;
+	node->nr_empty -= arena_is_empty(arena);
+	node->nr_pages -= arena_nr_pages(arena);
+	node->nr_unused -= arena->nr_free;
+	node->meta_bytes -= obm_arena_meta_bytes(arena->order);
+}
+
+/**
+ * obm_arena_release() - give an arena's pages back
+ * @heap: that was charged for it
+ * @arena: taken out by obm_arena_del(), or never added
+ *
+ * Context: As __free_pages(); no lock held. The descriptor lives on for an RCU
+ * grace period.
+ */
+void obm_arena_release(struct obm_heap *heap, struct obm_arena *arena)
+{
+	unsigned int idx, nr_pages = arena_nr_pages(arena);
+
+	/* Page by page: a returned one may be anybody's by now. */
+	for (idx = 0; idx < arena_nr_pools(arena); idx++) {
+		struct page *page = arena->page + idx;
+
+		if (arena->returned_mask & BIT_ULL(idx))
+			continue;
+		obm_page_set_owner(page, 1, 0);
+		obm_san_put_pages(arena->base + ((size_t)idx << PAGE_SHIFT),
+				  PAGE_SIZE);
+		if (arena->split)
+			obm_pages_put_single(page, 1);
+	}
+	if (!arena->split)
+		obm_pages_put(arena->page, arena->order);
+
+	obm_uncharge(heap, nr_pages * PAGE_SIZE +
+			   obm_arena_meta_bytes(arena->order));
+	call_rcu(&arena->rcu, arena_free_rcu);
+}
+
+/* Takes an unused pool out of the fullest arena that has one, or NULL. */
+struct obm_pool *obm_arena_take_pool(struct obm_node *node)
+{
+	struct obm_arena *arena;
+	unsigned int idx;
+
+	lockdep_assert_held(&node->lock);
+	arena = bucket_fullest(node);
+	if (!arena)
+		return NULL;
+
+	node->nr_empty -= arena_is_empty(arena);
+	idx = __ffs64(arena->free_mask);
+	bucket_del(node, arena);
+	arena->free_mask &= ~BIT_ULL(idx);
+	arena->nr_free--;
+	bucket_add(node, arena);
+	node->nr_unused--;
+	return &arena->pools[idx];
+}
+
+/**
+ * obm_arena_give_pool() - put an unused pool back into its arena
+ * @node: the arena's
+ * @pool: not in use any more
+ *
+ * Context: The node's lock is held.
+ * Return: the arena if it was the last pool in use and the node has its spare
+ * already: taken out, to be released once the lock is dropped. Else NULL.
+ */
+struct obm_arena *obm_arena_give_pool(struct obm_node *node,
+				      struct obm_pool *pool)
+{
+	struct obm_arena *arena = pool_arena(pool);
+
+	lockdep_assert_held(&node->lock);
+	bucket_del(node, arena);
+	arena->free_mask |= BIT_ULL(pool->idx);
+	arena->nr_free++;
+	bucket_add(node, arena);
+	node->nr_unused++;
+
+	if (!arena_is_empty(arena))
+		return NULL;
+	node->nr_empty++;
+	/* One with holes is no spare: it can never be whole again. */
+	if (node->nr_empty <= OBM_NR_SPARE && !arena->returned_mask)
+		return NULL;
+	if (!obm_may_return()) {
+		schedule_work(&node->heap->trim_work);
+		return NULL;
+	}
+	obm_arena_del(node, arena);
+	return arena;
+}
+
+/* Marks the unused pools of an arena returned; the caller gives them back. */
+static u64 arena_return_unused(struct obm_node *node, struct obm_arena *arena)
+{
+	u64 mask = arena->free_mask;
+	unsigned int idx, nr = arena->nr_free;
+
+	lockdep_assert_held(&node->lock);
+	if (!arena->split && arena->order)
+		split_page(arena->page, arena->order);
+	arena->split = true;
+	bucket_del(node, arena);
+	arena->free_mask = 0;
+	arena->nr_free = 0;
+	arena->returned_mask |= mask;
+	for (idx = 0; idx < arena_nr_pools(arena); idx++) {
+		if (!(mask & BIT_ULL(idx)))
+			continue;
+		arena->pools[idx].state = OBM_POOL_RETURNED;
+		obm_page_set_owner(arena->page + idx, 1, 0);
+		obm_san_put_pages(arena->base + ((size_t)idx << PAGE_SHIFT),
+				  PAGE_SIZE);
+	}
+	node->nr_pages -= nr;
+	node->nr_unused -= nr;
+	node->nr_pages_put += nr;
+	return mask;
+}
+
+/* Gives back what the fullest arena with unused pools has of them. */
+static size_t arena_trim_one(struct obm_node *node)
+{
+	struct obm_heap *heap = node->heap;
+	struct obm_arena *arena;
+	struct page *page;
+	unsigned long flags;
+	size_t bytes;
+	u64 mask;
+
+	raw_spin_lock_irqsave(&node->lock, flags);
+	arena = bucket_fullest(node);
+	if (!arena) {
+		raw_spin_unlock_irqrestore(&node->lock, flags);
+		return 0;
+	}
+	bytes = arena->nr_free * PAGE_SIZE;
+	if (arena_is_empty(arena)) {
+		obm_arena_del(node, arena);
+		raw_spin_unlock_irqrestore(&node->lock, flags);
+		obm_arena_release(heap, arena);
+		return bytes;
+	}
+	page = arena->page;
+	mask = arena_return_unused(node, arena);
+	raw_spin_unlock_irqrestore(&node->lock, flags);
+
+	/* From here on the arena may be gone; the marked pages are ours. */
+	obm_uncharge(heap, bytes);
+	for (; mask; mask &= mask - 1)
+		obm_pages_put_single(page + __ffs64(mask), 1);
+	return bytes;
+}
+
+/**
+ * obm_arena_trim() - give back every page of a node that holds no live block
+ * @node: the node
+ *
+ * Context: As __free_pages(); takes and drops the node's lock for each arena.
+ * Return: bytes of pages given back.
+ */
+size_t obm_arena_trim(struct obm_node *node)
+{
+	/* An arena a step; those that others add meanwhile are not waited for. */
+	unsigned long steps = READ_ONCE(node->nr_arenas) + 1;
+	size_t bytes, total = 0;
+
+	while (steps--) {
+		bytes = arena_trim_one(node);
+		if (!bytes)
+			break;
+		total += bytes;
+	}
+	return total;
+}
+
+int __init obm_arena_init(void)
+{
+	/* One cache for all heaps, under its own name in /proc/slabinfo. */
+	arena_cache = kmem_cache_create("obm_arena",
+					obm_arena_meta_bytes(OBM_ARENA_ORDER),
+					0, 0, NULL);
+	return arena_cache ? 0 : -ENOMEM;
+}
+
+void obm_arena_exit(void)
+{
+	/* Descriptors still wait for their grace period. */
+	rcu_barrier();
+	kmem_cache_destroy(arena_cache);
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a heap holds, in bytes of pages and metadata, against its limit. Memory
+ * is charged before it is taken, so the limit is never passed, not even for a
+ * moment.
+ */
+#include "internal.h"
+
+/* Pairs with nothing: the peak is a figure for a reader, no data hangs on it. */
+static void charge_peak(struct obm_heap *heap, long held)
+{
+	long peak = atomic_long_read(&heap->peak_bytes);
+
+	while (held > peak &&
+	       !atomic_long_try_cmpxchg(&heap->peak_bytes, &peak, held))
+		;
+}
+
+/**
+ * obm_charge() - reserve room under the limit
+ * @heap: the heap
+ * @bytes: how many
+ * @gfp: with __GFP_NOFAIL the limit gives way, as a memory cgroup's does
+ *
+ * Context: Any context.
+ * Return: whether there is room.
+ */
+bool obm_charge(struct obm_heap *heap, size_t bytes, gfp_t gfp)
+{
+	long held = atomic_long_add_return(bytes, &heap->held_bytes);
+
+	if (heap->limit_bytes && held > heap->limit_bytes &&
+	    !(gfp & __GFP_NOFAIL)) {
+		atomic_long_sub(bytes, &heap->held_bytes);
+		return false;
+	}
+	charge_peak(heap, held);
+	return true;
+}
+
+void obm_uncharge(struct obm_heap *heap, size_t bytes)
+{
+	atomic_long_sub(bytes, &heap->held_bytes);
+}

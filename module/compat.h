@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The only place that knows kernel versions. */
+#ifndef OBM_COMPAT_H
+#define OBM_COMPAT_H
+
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+#error "obmalloc needs Linux 6.1 or newer"
+#endif
+
+/* The second word of struct page that its owner may use. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+#define obm_page_word(page)	((page)->__folio_index)
+#else
+#define obm_page_word(page)	((page)->index)
+#endif
+
+#endif /* OBM_COMPAT_H */

@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the files of obmalloc.ko share, and nobody else sees.
+ *
+ * Glossary, from the outside in:
+ *   heap   a client's private allocator; no page is shared between heaps
+ *   node   the part of a heap that lives on one NUMA node
+ *   arena  a run of pages from the page allocator, OBM_ARENA_POOLS if it can be
+ *   pool   one page of an arena, cut into blocks of one class or unused
+ *   block  what a client gets; nothing is ever written into a free block
+ *   raw    a block above small_max: a run of pages of its own
+ *   class  blocks of one size; its index is always called ci
+ *
+ * Layers, a lower one never calls a higher: class < charge, page < pool <
+ * arena < node, raw < heap < alloc. stats, validate, proc and debugfs look.
+ *
+ * Lock order:
+ *   1. obm_heaps_lock	(mutex)		which heaps there are
+ *   2. obm_node.lock	(raw spinlock)	all of a node: its arenas, pools, counts
+ *      obm_heap.raw_lock (raw spinlock) the heap's raw blocks
+ * The two of level 2 are never held together, and no two nodes' locks are.
+ * Both are raw because a free may come from a hard interrupt on PREEMPT_RT
+ * too; so nothing is allocated or freed under them, and no loop under them is
+ * longer than an arena has pools or a pool has words.
+ *
+ * Letters on fields:
+ *   I: set before others can see the structure, then constant
+ *   M: protected by obm_heaps_lock
+ *   L: protected by the node's lock; readers of single words may peek
+ *   R: protected by the heap's raw_lock
+ *   A: atomic
+ *
+ * Life time. Descriptors (heap, node, arena, raw) are freed after an RCU grace
+ * period. Whoever starts from a client's pointer holds rcu_read_lock(), finds
+ * the descriptor through the page, takes the lock and only then looks whether
+ * the descriptor is still in use. A stale pointer thus never leads to freed
+ * memory, however late it comes.
+ */
+#ifndef OBM_INTERNAL_H
+#define OBM_INTERNAL_H
+
+#include "seam.h"
+#include "class.h"
+
+#include <linux/obmalloc.h>
+
+/* The userspace build shrinks the geometry. */
+#ifndef OBM_ARENA_ORDER
+#define OBM_ARENA_ORDER		6
+#endif
+#define OBM_ARENA_POOLS		BIT(OBM_ARENA_ORDER)
+
+static_assert(OBM_ARENA_POOLS <= 64, "an arena's masks are u64");
+static_assert(OBM_ARENA_POOLS >= 2, "a full-size arena has buckets");
+
+/* CPython's spare arena (bpo-37257): one empty arena a node is kept. */
+#define OBM_NR_SPARE		1U
+
+enum obm_pool_state {
+	OBM_POOL_UNUSED,	/* in arena->free_mask, in no list */
+	OBM_POOL_PARTIAL,	/* in node->classes[ci].partial */
+	OBM_POOL_FULL,		/* in no list */
+	OBM_POOL_RETURNED,	/* its page belongs to the page allocator */
+};
+
+/**
+ * struct obm_pool - descriptor of a page in an arena
+ * @link: L: in the node's list of partial pools of the class
+ * @map: L: free blocks, bit set = free, if they fit into one long
+ * @maps: L: the same in obm_class.nr_words longs, if they do not
+ * @nr_free: L: bits set in the map
+ * @ci: L: class, if used
+ * @idx: I: place in the arena
+ * @state: L: enum obm_pool_state
+ *
+ * Invariants: PARTIAL: 0 < @nr_free < nr_blocks of the class. FULL: @nr_free
+ * is 0. The pool's memory is that of page @idx of its arena.
+ */
+struct obm_pool {
+	struct list_head link;
+	union {
+		unsigned long map;
+		unsigned long *maps;
+	};
+	u16 nr_free;
+	u8 ci;
+	u8 idx;
+	u8 state;
+};
+
+/**
+ * struct obm_arena - descriptor of a run of pages
+ * @link: L: in node->buckets[nr_free - 1], or in no list if @nr_free is 0
+ * @all: L: in node->arenas; read under RCU
+ * @node: I: where it is filed
+ * @page: I: first page
+ * @base: I: address of the first page
+ * @free_mask: L: unused pools
+ * @returned_mask: L: pools whose page went back
+ * @id: I: number for a human reader
+ * @order: I: 1 << @order pools
+ * @nr_free: L: bits set in @free_mask
+ * @split: L: its pages are single ones for the page allocator
+ * @dead: L: taken out of the node; nothing may be freed into it
+ * @rcu: defers the release of the descriptor
+ * @pools: the pools' descriptors
+ *
+ * Invariants: @free_mask & @returned_mask == 0. Pools in use, by their states,
+ * are exactly those in neither mask.
+ */
+struct obm_arena {
+	struct list_head link;
+	struct list_head all;
+	struct obm_node *node;
+	struct page *page;
+	void *base;
+	u64 free_mask;
+	u64 returned_mask;
+	unsigned long id;
+	u8 order;
+	u8 nr_free;
+	bool split;
+	bool dead;
+	struct rcu_head rcu;
+	struct obm_pool pools[];
+};
+
+/**
+ * struct obm_node_class - what a node has of one class
+ * @partial: L: pools with both free and allocated blocks
+ * @nr_pools: L: pools of the class, full ones included
+ * @nr_allocs: L: blocks handed out so far
+ * @nr_frees: L: blocks that came back so far
+ *
+ * Invariant: @nr_allocs - @nr_frees blocks are allocated.
+ */
+struct obm_node_class {
+	struct list_head partial;
+	unsigned long nr_pools;
+	u64 nr_allocs;
+	u64 nr_frees;
+};
+
+/* Sizes of maps outside of pools: 2, 4, 8, … longs. */
+#define OBM_NR_MAP_SIZES	8
+
+/**
+ * struct obm_node - the part of a heap that lives on one NUMA node
+ * @lock: protects all of it
+ * @heap: I: the heap
+ * @nid: I: number of the NUMA node
+ * @buckets: L: arenas by their number of unused pools, [n - 1] holds those
+ *	     with n: the lowest occupied one has the fullest arena
+ * @bucket_mask: L: buckets that hold an arena
+ * @arenas: L: all of them; read under RCU
+ * @spare_maps: L: maps of no pool, kept for the next, linked by first word
+ * @nr_arenas: L: arenas
+ * @nr_empty: L: arenas in which no pool is in use
+ * @nr_pages: L: pages of all arenas that were not returned
+ * @nr_unused: L: unused pools of all arenas
+ * @meta_bytes: L: of this structure, its arenas' descriptors and maps
+ * @nr_arenas_got: L: arenas taken so far
+ * @nr_arenas_put: L: arenas given back so far
+ * @nr_pages_put: L: single pages given back so far
+ * @rcu: defers the release
+ * @classes: L: one per class, obm_nr_classes of them
+ *
+ * Invariant: @nr_pages == @nr_unused + sum of classes[].nr_pools.
+ */
+struct obm_node {
+	raw_spinlock_t lock;
+	struct obm_heap *heap;
+	int nid;
+	struct list_head buckets[OBM_ARENA_POOLS];
+	u64 bucket_mask;
+	struct list_head arenas;
+	unsigned long *spare_maps[OBM_NR_MAP_SIZES];
+	unsigned long nr_arenas;
+	unsigned long nr_empty;
+	unsigned long nr_pages;
+	unsigned long nr_unused;
+	unsigned long meta_bytes;
+	unsigned long nr_arenas_got;
+	unsigned long nr_arenas_put;
+	unsigned long nr_pages_put;
+	struct rcu_head rcu;
+	struct obm_node_class classes[];
+};
+
+/**
+ * struct obm_raw - descriptor of a block above small_max
+ * @link: R: in heap->raws
+ * @heap: I: the heap
+ * @page: I: first page
+ * @nr_pages: R: pages
+ * @order: I: 1 << @order pages for the page allocator, if not @split
+ * @split: R: single pages for the page allocator
+ * @dead: R: freed
+ * @later: in heap->raws_later
+ * @rcu: defers the release of the descriptor
+ */
+struct obm_raw {
+	struct list_head link;
+	struct obm_heap *heap;
+	struct page *page;
+	unsigned int nr_pages;
+	u8 order;
+	bool split;
+	bool dead;
+	struct llist_node later;
+	struct rcu_head rcu;
+};
+
+/**
+ * struct obm_heap - a client's private allocator
+ * @link: M: in obm_heaps
+ * @name: I: unique among heaps
+ * @limit_bytes: I: most that @held_bytes may become, 0 for no limit
+ * @nid: I: node of every page, or NUMA_NO_NODE
+ * @flags: I: OBM_HEAP_*
+ * @held_bytes: A: pages and metadata, those being taken just now included
+ * @peak_bytes: A: the most that @held_bytes ever was
+ * @nr_failed: A: allocations that found no memory
+ * @nr_limited: A: allocations that the limit refused
+ * @nr_bad: A: callers' mistakes
+ * @raw_lock: protects the raw blocks
+ * @raws: R: raw blocks
+ * @nr_raw: R: how many
+ * @raw_pages: R: their pages
+ * @raw_allocs: R: raw blocks handed out so far
+ * @raw_frees: R: raw blocks that came back so far
+ * @raws_later: A: freed raw blocks whose pages could not be given back yet
+ * @dying: M: being destroyed, but its name is not free yet
+ * @trim_work: gives memory back where a free could not (PREEMPT_RT)
+ * @dir: I: debugfs directory
+ * @rcu: defers the release
+ * @nodes: by node number, made when first used; set once (cmpxchg), so a reader
+ *	   needs no lock
+ */
+struct obm_heap {
+	struct list_head link;
+	char name[OBM_NAME_LEN];
+	size_t limit_bytes;
+	int nid;
+	unsigned int flags;
+	atomic_long_t held_bytes;
+	atomic_long_t peak_bytes;
+	atomic_long_t nr_failed;
+	atomic_long_t nr_limited;
+	atomic_long_t nr_bad[OBM_NR_BAD];
+	raw_spinlock_t raw_lock;
+	struct list_head raws;
+	unsigned long nr_raw;
+	unsigned long raw_pages;
+	u64 raw_allocs;
+	u64 raw_frees;
+	struct llist_head raws_later;
+	bool dying;
+	struct work_struct trim_work;
+	struct dentry *dir;
+	struct rcu_head rcu;
+	struct obm_node *nodes[];
+};
+
+/* What the functions that look at a client's pointer say if nothing is wrong. */
+#define OBM_OK			OBM_NR_BAD
+
+/* All heaps, oldest first; M. */
+extern struct list_head obm_heaps;
+extern struct mutex obm_heaps_lock;
+
+/* Mistakes with pointers of which no heap is known. */
+extern atomic_long_t obm_nr_bad[OBM_NR_BAD];
+
+/* charge.c: what a heap holds against its limit */
+bool obm_charge(struct obm_heap *heap, size_t bytes, gfp_t gfp);
+void obm_uncharge(struct obm_heap *heap, size_t bytes);
+
+/*
+ * page.c: pages, and whose an address is. The owner's word is a descriptor's
+ * address; its lowest bit tells what of.
+ */
+#define OBM_OWNER_RAW		1UL
+
+void obm_page_init(void);
+void obm_page_set_owner(struct page *page, unsigned int nr,
+			unsigned long owner);
+unsigned long obm_page_owner(const void *ptr);
+struct page *obm_pages_get(unsigned int order, gfp_t gfp, int nid);
+void obm_pages_put(struct page *page, unsigned int order);
+void obm_pages_put_single(struct page *page, unsigned int nr);
+bool obm_may_return(void);
+
+static inline gfp_t obm_meta_gfp(gfp_t gfp)
+{
+	return gfp & (__GFP_RECLAIM | __GFP_HIGH | __GFP_IO | __GFP_FS |
+		      __GFP_NOWARN | __GFP_RETRY_MAYFAIL | __GFP_NOFAIL |
+		      __GFP_NORETRY | __GFP_MEMALLOC | __GFP_NOMEMALLOC |
+		      __GFP_ACCOUNT);
+}
+
+/* Descriptors with their owner known: what a client's pointer led to. */
+static inline struct obm_arena *pool_arena(const struct obm_pool *pool)
+{
+	const struct obm_pool *first = pool - pool->idx;
+
+	return container_of(first, struct obm_arena, pools[0]);
+}
+
+static inline void *pool_base(const struct obm_pool *pool)
+{
+	return pool_arena(pool)->base + ((size_t)pool->idx << PAGE_SHIFT);
+}
+
+static inline bool obm_is_small(size_t size, gfp_t gfp)
+{
+	/* A zone that arenas are not taken from makes any size a raw block. */
+	return size <= obm_small_max && !(gfp & (__GFP_DMA | __GFP_DMA32));
+}
+
+/* pool.c: blocks of one pool */
+unsigned int obm_map_order(unsigned int ci);
+size_t obm_map_bytes(unsigned int order);
+unsigned long *obm_map_alloc(struct obm_heap *heap, unsigned int ci,
+			     gfp_t gfp, int nid);
+void obm_map_add(struct obm_node *node, unsigned int ci, unsigned long *map);
+bool obm_map_ready(struct obm_node *node, unsigned int ci);
+void obm_maps_release(struct obm_node *node);
+void obm_pool_carve(struct obm_node *node, struct obm_pool *pool,
+		    unsigned int ci);
+void obm_pool_uncarve(struct obm_node *node, struct obm_pool *pool);
+void *obm_pool_pop(struct obm_node *node, struct obm_pool *pool);
+void obm_pool_push(struct obm_node *node, struct obm_pool *pool,
+		   unsigned int block);
+bool obm_pool_block_is_free(const struct obm_pool *pool, unsigned int block);
+unsigned int obm_pool_count_free(const struct obm_pool *pool);
+
+/* arena.c: pools of one arena, arenas of one node */
+int obm_arena_init(void);
+void obm_arena_exit(void);
+struct obm_arena *obm_arena_create(struct obm_heap *heap, gfp_t gfp, int nid);
+void obm_arena_release(struct obm_heap *heap, struct obm_arena *arena);
+void obm_arena_add(struct obm_node *node, struct obm_arena *arena);
+void obm_arena_del(struct obm_node *node, struct obm_arena *arena);
+struct obm_pool *obm_arena_take_pool(struct obm_node *node);
+struct obm_arena *obm_arena_give_pool(struct obm_node *node,
+				      struct obm_pool *pool);
+size_t obm_arena_trim(struct obm_node *node);
+size_t obm_arena_meta_bytes(unsigned int order);
+
+/* node.c: small blocks */
+struct obm_node *obm_node_get(struct obm_heap *heap, int nid, gfp_t gfp);
+void obm_node_release(struct obm_node *node);
+void *obm_node_alloc(struct obm_heap *heap, unsigned int ci, gfp_t gfp,
+		     int nid);
+enum obm_bad obm_node_free(struct obm_pool *pool, struct obm_heap *heap,
+			   const void *ptr, size_t size);
+
+/**
+ * struct obm_block - where a client's pointer lies
+ * @heap: of this heap
+ * @base: in the block that starts here
+ * @size: and is so many bytes long
+ * @raw: its descriptor if it is above small_max, or NULL
+ */
+struct obm_block {
+	struct obm_heap *heap;
+	void *base;
+	size_t size;
+	struct obm_raw *raw;
+};
+
+enum obm_bad obm_node_find(struct obm_pool *pool, const void *ptr,
+			   struct obm_block *block);
+
+/* raw.c: blocks above small_max */
+void *obm_raw_alloc(struct obm_heap *heap, size_t size, gfp_t gfp, int nid);
+enum obm_bad obm_raw_free(struct obm_raw *raw, struct obm_heap *heap,
+			  const void *ptr, size_t size);
+enum obm_bad obm_raw_find(struct obm_raw *raw, const void *ptr,
+			  struct obm_block *block);
+bool obm_raw_shrink(struct obm_raw *raw, unsigned int nr_pages);
+void obm_raw_release_later(struct obm_heap *heap);
+unsigned long obm_raw_release_all(struct obm_heap *heap);
+
+/* A size that no sized free has: the caller does not know it. */
+#define OBM_SIZE_ANY		SIZE_MAX
+
+static inline size_t raw_bytes(const struct obm_raw *raw)
+{
+	return (size_t)raw->nr_pages << PAGE_SHIFT;
+}
+
+/* heap.c */
+size_t obm_heap_trim_all(void);
+
+/* validate.c */
+int obm_heap_validate_all(void);
+
+/* The first node from number *@nid on that the heap has used, or NULL. */
+static inline struct obm_node *obm_node_from(struct obm_heap *heap, int *nid)
+{
+	struct obm_node *node;
+
+	for (; *nid < nr_node_ids; (*nid)++) {
+		/* Pairs with the cmpxchg in obm_node_get(). */
+		node = smp_load_acquire(&heap->nodes[*nid]);
+		if (node)
+			return node;
+	}
+	return NULL;
+}
+
+#define obm_for_each_node(heap, nid, node)				\
+	for ((nid) = 0; ((node) = obm_node_from(heap, &(nid))); (nid)++)
+
+/* stats.c: snapshots, a node at a time */
+void obm_stats_add(struct obm_heap *heap, struct obm_stats *stats);
+void obm_stats_all(struct obm_stats *stats);
+
+/**
+ * struct obm_class_stats - one class of a heap, or its raw blocks
+ * @nr_blocks: allocated blocks
+ * @nr_total: allocated and available blocks
+ * @nr_pools: pools in use
+ * @nr_allocs: blocks handed out so far
+ * @nr_frees: blocks that came back so far
+ */
+struct obm_class_stats {
+	u64 nr_blocks;
+	u64 nr_total;
+	u64 nr_pools;
+	u64 nr_allocs;
+	u64 nr_frees;
+};
+
+void obm_stats_class(struct obm_heap *heap, unsigned int ci,
+		     struct obm_class_stats *stats);
+void obm_stats_raw(struct obm_heap *heap, struct obm_class_stats *stats);
+extern const char *const obm_bad_names[OBM_NR_BAD];
+
+/* report.c: mistakes of callers and of our own */
+void obm_report(struct obm_heap *heap, enum obm_bad bad, const void *ptr,
+		unsigned long caller);
+void obm_report_broken(const struct obm_heap *heap, const char *what,
+		       unsigned long arena_id, unsigned int pool);
+
+#ifdef CONFIG_PROC_FS
+int obm_proc_init(void);
+void obm_proc_exit(void);
+#else
+static inline int obm_proc_init(void) { return 0; }
+static inline void obm_proc_exit(void) { }
+#endif
+
+#ifdef CONFIG_DEBUG_FS
+void obm_debugfs_init(void);
+void obm_debugfs_exit(void);
+void obm_debugfs_add(struct obm_heap *heap);
+void obm_debugfs_del(struct obm_heap *heap);
+#else
+static inline void obm_debugfs_init(void) { }
+static inline void obm_debugfs_exit(void) { }
+static inline void obm_debugfs_add(struct obm_heap *heap) { }
+static inline void obm_debugfs_del(struct obm_heap *heap) { }
+#endif
+
+#endif /* OBM_INTERNAL_H */

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A pool: one page of an arena, cut into blocks of one class.
+ *
+ * Which blocks are free stands in a map of bits, outside of the page, as in
+ * jemalloc's slabs and not, as in CPython and SLUB, in a list through the free
+ * blocks: a write after free finds no pointer to corrupt, and a double free is
+ * known for certain. The lowest free block is taken first, so that the upper
+ * end of a pool falls empty.
+ *
+ * Classes below 64 bytes have more blocks than a long has bits; their maps are
+ * allocated and kept by the node when their pool falls empty, because a free
+ * may not call the slab allocator under the node's lock.
+ */
+#include "internal.h"
+
+unsigned int obm_map_order(unsigned int ci)
+{
+	return order_base_2(obm_classes[ci].nr_words);
+}
+
+size_t obm_map_bytes(unsigned int order)
+{
+	return sizeof(unsigned long) << order;
+}
+
+static unsigned long *pool_map(struct obm_pool *pool)
+{
+	return obm_classes[pool->ci].nr_words > 1 ? pool->maps : &pool->map;
+}
+
+/*
+ * The spare maps of a node are linked by their first word. Order 0 is in the
+ * pool itself, so list [order - 1] holds those of an order.
+ */
+static unsigned long **map_list(struct obm_node *node, unsigned int order)
+{
+	return &node->spare_maps[order - 1];
+}
+
+static void map_push(struct obm_node *node, unsigned int order,
+		     unsigned long *map)
+{
+	unsigned long **list = map_list(node, order);
+
+	lockdep_assert_held(&node->lock);
+	map[0] = (unsigned long)*list;
+	*list = map;
+}
+
+static unsigned long *map_pop(struct obm_node *node, unsigned int order)
+{
+	unsigned long **list = map_list(node, order);
+	unsigned long *map = *list;
+
+	lockdep_assert_held(&node->lock);
+	*list = (unsigned long *)map[0];
+	return map;
+}
+
+/**
+ * obm_map_alloc() - make a map for a pool of a class
+ * @heap: to charge
+ * @ci: class
+ * @gfp: of the request
+ * @nid: node
+ *
+ * Context: As @gfp says; no lock held.
+ * Return: a map for obm_map_add(), ERR_PTR(-ENOMEM) or, at the heap's limit,
+ * ERR_PTR(-EDQUOT).
+ */
+unsigned long *obm_map_alloc(struct obm_heap *heap, unsigned int ci,
+			     gfp_t gfp, int nid)
+{
+	size_t bytes = obm_map_bytes(obm_map_order(ci));
+	unsigned long *map;
+
+	if (!obm_charge(heap, bytes, gfp))
+		return ERR_PTR(-EDQUOT);
+	map = kmalloc_node(bytes, obm_meta_gfp(gfp), nid);
+	if (!map) {
+		obm_uncharge(heap, bytes);
+		return ERR_PTR(-ENOMEM);
+	}
+	return map;
+}
+
+void obm_map_add(struct obm_node *node, unsigned int ci, unsigned long *map)
+{
+	unsigned int order = obm_map_order(ci);
+
+	map_push(node, order, map);
+	node->meta_bytes += obm_map_bytes(order);
+}
+
+/* Whether obm_pool_carve() has the map that it needs. */
+bool obm_map_ready(struct obm_node *node, unsigned int ci)
+{
+	unsigned int order = obm_map_order(ci);
+
+	lockdep_assert_held(&node->lock);
+	return !order || *map_list(node, order);
+}
+
+/* Frees the spare maps of a node. Context: as kfree(); no lock held. */
+void obm_maps_release(struct obm_node *node)
+{
+	unsigned int order;
+
+	for (order = 1; order <= OBM_NR_MAP_SIZES; order++) {
+		unsigned long *map, *next, flags;
+		size_t bytes = 0;
+
+		raw_spin_lock_irqsave(&node->lock, flags);
+		map = *map_list(node, order);
+		*map_list(node, order) = NULL;
+		raw_spin_unlock_irqrestore(&node->lock, flags);
+
+		for (; map; map = next) {
+			next = (unsigned long *)map[0];
+			kfree(map);
+			bytes += obm_map_bytes(order);
+		}
+
+		raw_spin_lock_irqsave(&node->lock, flags);
+		node->meta_bytes -= bytes;
+		raw_spin_unlock_irqrestore(&node->lock, flags);
+		obm_uncharge(node->heap, bytes);
+	}
+}
+
+/* Makes an unused pool one of class @ci with every block free. */
+void obm_pool_carve(struct obm_node *node, struct obm_pool *pool,
+		    unsigned int ci)
+{
+	const struct obm_class *class = &obm_classes[ci];
+	unsigned int order = obm_map_order(ci);
+
+	lockdep_assert_held(&node->lock);
+	pool->ci = ci;
+	pool->nr_free = class->nr_blocks;
+	pool->state = OBM_POOL_PARTIAL;
+	if (order)
+		pool->maps = map_pop(node, order);
+	/* No bit past the last block may be set: bitmap_fill() would. */
+	bitmap_zero(pool_map(pool), class->nr_words * BITS_PER_LONG);
+	bitmap_set(pool_map(pool), 0, class->nr_blocks);
+	list_add(&pool->link, &node->classes[ci].partial);
+	node->classes[ci].nr_pools++;
+}
+
+/* The reverse, for a pool with every block free. */
+void obm_pool_uncarve(struct obm_node *node, struct obm_pool *pool)
+{
+	unsigned int order = obm_map_order(pool->ci);
+
+	lockdep_assert_held(&node->lock);
+	list_del(&pool->link);
+	node->classes[pool->ci].nr_pools--;
+	if (order)
+		map_push(node, order, pool->maps);
+	pool->state = OBM_POOL_UNUSED;
+}
+
+/* Takes a block of a partial pool, the lowest; the last makes the pool full. */
+void *obm_pool_pop(struct obm_node *node, struct obm_pool *pool)
+{
+	const struct obm_class *class = &obm_classes[pool->ci];
+	unsigned long *map = pool_map(pool);
+	unsigned int block;
+
+	lockdep_assert_held(&node->lock);
+	block = find_first_bit(map, class->nr_blocks);
+	__clear_bit(block, map);
+	node->classes[pool->ci].nr_allocs++;
+	if (!--pool->nr_free) {
+		list_del_init(&pool->link);
+		pool->state = OBM_POOL_FULL;
+	}
+	return pool_base(pool) + block * class->size;
+}
+
+/*
+ * Puts an allocated block back. A full pool becomes partial and goes to the
+ * front, as in CPython: having one free block it is the fullest.
+ */
+void obm_pool_push(struct obm_node *node, struct obm_pool *pool,
+		   unsigned int block)
+{
+	lockdep_assert_held(&node->lock);
+	__set_bit(block, pool_map(pool));
+	node->classes[pool->ci].nr_frees++;
+	if (!pool->nr_free++) {
+		list_add(&pool->link, &node->classes[pool->ci].partial);
+		pool->state = OBM_POOL_PARTIAL;
+	}
+}
+
+bool obm_pool_block_is_free(const struct obm_pool *pool, unsigned int block)
+{
+	return test_bit(block, pool_map((struct obm_pool *)pool));
+}
+
+/* What nr_free must be, from the map; bits past the last block count too. */
+unsigned int obm_pool_count_free(const struct obm_pool *pool)
+{
+	const struct obm_class *class = &obm_classes[pool->ci];
+
+	return bitmap_weight(pool_map((struct obm_pool *)pool),
+			     class->nr_words * BITS_PER_LONG);
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Snapshots. Every number is counted where it changes, under the lock that
+ * protects what it counts; a snapshot copies them node by node. No node gives
+ * anything to another, so the sum of consistent parts is consistent.
+ *
+ * The terms of the identity come from different counters: what pools hold from
+ * the counts of pools and blocks by class, what is held from the count of
+ * pages. They agree only if every path keeps both.
+ */
+#include "internal.h"
+
+const char *const obm_bad_names[OBM_NR_BAD] = {
+	[OBM_BAD_FOREIGN] = "foreign",
+	[OBM_BAD_MISALIGNED] = "misaligned",
+	[OBM_BAD_INTERIOR] = "interior",
+	[OBM_BAD_STALE] = "stale",
+	[OBM_BAD_DOUBLE] = "double",
+	[OBM_BAD_HEAP] = "heap",
+	[OBM_BAD_SIZE] = "size",
+	[OBM_BAD_NOFAIL] = "nofail",
+};
+
+atomic_long_t obm_nr_bad[OBM_NR_BAD];
+
+static void class_add(const struct obm_node_class *nc, unsigned int ci,
+		      struct obm_stats *stats)
+{
+	const struct obm_class *class = &obm_classes[ci];
+	u64 nr_blocks = nc->nr_allocs - nc->nr_frees;
+
+	stats->nr_allocs += nc->nr_allocs;
+	stats->nr_frees += nc->nr_frees;
+	stats->nr_blocks += nr_blocks;
+	stats->nr_pools += nc->nr_pools;
+	stats->used_bytes += nr_blocks * class->size;
+	stats->avail_bytes += ((u64)nc->nr_pools * class->nr_blocks -
+			       nr_blocks) * class->size;
+	stats->quant_bytes += (u64)nc->nr_pools * class_quant_bytes(class);
+}
+
+static void node_add(struct obm_node *node, struct obm_stats *stats)
+{
+	unsigned long flags;
+	unsigned int ci;
+
+	raw_spin_lock_irqsave(&node->lock, flags);
+	for (ci = 0; ci < obm_nr_classes; ci++)
+		class_add(&node->classes[ci], ci, stats);
+	stats->unused_bytes += (u64)node->nr_unused * PAGE_SIZE;
+	stats->meta_bytes += node->meta_bytes;
+	stats->held_bytes += (u64)node->nr_pages * PAGE_SIZE + node->meta_bytes;
+	stats->nr_unused_pools += node->nr_unused;
+	stats->nr_arenas += node->nr_arenas;
+	stats->nr_arenas_got += node->nr_arenas_got;
+	stats->nr_arenas_put += node->nr_arenas_put;
+	stats->nr_pages_put += node->nr_pages_put;
+	raw_spin_unlock_irqrestore(&node->lock, flags);
+}
+
+static void raw_add(struct obm_heap *heap, struct obm_stats *stats)
+{
+	unsigned long flags;
+	u64 meta_bytes;
+
+	raw_spin_lock_irqsave(&heap->raw_lock, flags);
+	meta_bytes = heap->nr_raw * sizeof(struct obm_raw) +
+		     struct_size(heap, nodes, nr_node_ids);
+	stats->nr_raw += heap->nr_raw;
+	stats->nr_allocs += heap->raw_allocs;
+	stats->nr_frees += heap->raw_frees;
+	stats->raw_bytes += (u64)heap->raw_pages * PAGE_SIZE;
+	stats->meta_bytes += meta_bytes;
+	stats->held_bytes += (u64)heap->raw_pages * PAGE_SIZE + meta_bytes;
+	raw_spin_unlock_irqrestore(&heap->raw_lock, flags);
+}
+
+/* Adds a heap's snapshot to @stats. */
+void obm_stats_add(struct obm_heap *heap, struct obm_stats *stats)
+{
+	struct obm_node *node;
+	unsigned int i;
+	int nid;
+
+	obm_for_each_node(heap, nid, node)
+		node_add(node, stats);
+	raw_add(heap, stats);
+	stats->peak_bytes += atomic_long_read(&heap->peak_bytes);
+	stats->limit_bytes += heap->limit_bytes;
+	stats->nr_failed += atomic_long_read(&heap->nr_failed);
+	stats->nr_limited += atomic_long_read(&heap->nr_limited);
+	for (i = 0; i < OBM_NR_BAD; i++)
+		stats->nr_bad[i] += atomic_long_read(&heap->nr_bad[i]);
+}
+
+/**
+ * obm_heap_stats() - a snapshot of a heap's numbers
+ * @heap: the heap, or NULL for the sum over all, with the mistakes of which no
+ *	  heap is known
+ * @stats: filled in
+ *
+ * Context: Any context but NMI, takes the locks of the heap; for NULL process
+ * context, takes obm_heaps_lock.
+ */
+void obm_heap_stats(struct obm_heap *heap, struct obm_stats *stats)
+{
+	memset(stats, 0, sizeof(*stats));
+	if (heap)
+		obm_stats_add(heap, stats);
+	else
+		obm_stats_all(stats);
+}
+EXPORT_SYMBOL_NS_GPL(obm_heap_stats, OBM_NS);
+
+/* The sum over all heaps. Context: process context, takes obm_heaps_lock. */
+void obm_stats_all(struct obm_stats *stats)
+{
+	struct obm_heap *heap;
+	unsigned int i;
+
+	mutex_lock(&obm_heaps_lock);
+	list_for_each_entry(heap, &obm_heaps, link)
+		obm_stats_add(heap, stats);
+	mutex_unlock(&obm_heaps_lock);
+	for (i = 0; i < OBM_NR_BAD; i++)
+		stats->nr_bad[i] += atomic_long_read(&obm_nr_bad[i]);
+}
+
+/* One class of a heap. */
+void obm_stats_class(struct obm_heap *heap, unsigned int ci,
+		     struct obm_class_stats *stats)
+{
+	struct obm_node *node;
+	unsigned long flags;
+	int nid;
+
+	memset(stats, 0, sizeof(*stats));
+	obm_for_each_node(heap, nid, node) {
+		raw_spin_lock_irqsave(&node->lock, flags);
+		stats->nr_pools += node->classes[ci].nr_pools;
+		stats->nr_allocs += node->classes[ci].nr_allocs;
+		stats->nr_frees += node->classes[ci].nr_frees;
+		raw_spin_unlock_irqrestore(&node->lock, flags);
+	}
+	stats->nr_blocks = stats->nr_allocs - stats->nr_frees;
+	stats->nr_total = stats->nr_pools * obm_classes[ci].nr_blocks;
+}
+
+/* The raw blocks of a heap; a page counts as a pool. */
+void obm_stats_raw(struct obm_heap *heap, struct obm_class_stats *stats)
+{
+	unsigned long flags;
+
+	memset(stats, 0, sizeof(*stats));
+	raw_spin_lock_irqsave(&heap->raw_lock, flags);
+	stats->nr_blocks = heap->nr_raw;
+	stats->nr_total = heap->nr_raw;
+	stats->nr_pools = heap->raw_pages;
+	stats->nr_allocs = heap->raw_allocs;
+	stats->nr_frees = heap->raw_frees;
+	raw_spin_unlock_irqrestore(&heap->raw_lock, flags);
+}
