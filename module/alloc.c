@@ -285,8 +285,9 @@ void obm_free_sized(struct obm_heap *heap, const void *ptr, size_t size)
 EXPORT_SYMBOL_NS_GPL(obm_free_sized, OBM_NS);
 
 /*
- * Whether @block may serve @size where it is. Like CPython a block that is
- * asked to shrink stays unless more than a quarter of it would be wasted.
+ * Whether @block may serve @size where it is: if a new one would be as large.
+ * CPython also keeps a block of which up to a quarter would be wasted; here a
+ * sized free must find the class by the size that was asked for last.
  */
 static bool block_fits(const struct obm_block *block, size_t size)
 {
@@ -294,8 +295,6 @@ static bool block_fits(const struct obm_block *block, size_t size)
 
 	if (size > block->size)
 		return false;
-	if (4 * size > 3 * block->size)
-		return true;
 	if (!block->raw)
 		return class_index(size) == class_index(block->size);
 	return size > obm_small_max &&
@@ -311,8 +310,9 @@ static bool block_fits(const struct obm_block *block, size_t size)
  * @gfp: as for obm_alloc_node(); with __GFP_ZERO what the block grows by is
  *	 zeroed, from the end of its old usable size on
  *
- * Content is kept up to the smaller of both sizes. Where the block fits well
- * enough it stays where it is; on failure it is as it was.
+ * Content is kept up to the smaller of both sizes. The block stays where it is
+ * if the new size has the same class, and a raw block gives back its last pages;
+ * on failure it is as it was.
  *
  * Context: Any context but NMI, as @gfp says.
  * Return: the block, moved or not; NULL where obm_alloc_node() gives it, and,

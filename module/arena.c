@@ -128,6 +128,7 @@ static struct obm_arena *arena_try(struct obm_heap *heap, unsigned int order,
 		goto err_free;
 	arena->base = page_address(arena->page);
 	obm_san_get_pages(arena->base, PAGE_SIZE << order);
+	obm_charge_peak(heap);
 	return arena;
 
 err_free:

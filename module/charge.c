@@ -6,16 +6,6 @@
  */
 #include "internal.h"
 
-/* Pairs with nothing: the peak is a figure for a reader, no data hangs on it. */
-static void charge_peak(struct obm_heap *heap, long held)
-{
-	long peak = atomic_long_read(&heap->peak_bytes);
-
-	while (held > peak &&
-	       !atomic_long_try_cmpxchg(&heap->peak_bytes, &peak, held))
-		;
-}
-
 /**
  * obm_charge() - reserve room under the limit
  * @heap: the heap
@@ -34,8 +24,21 @@ bool obm_charge(struct obm_heap *heap, size_t bytes, gfp_t gfp)
 		atomic_long_sub(bytes, &heap->held_bytes);
 		return false;
 	}
-	charge_peak(heap, held);
 	return true;
+}
+
+/*
+ * Memory that was charged is there now. Not known when it is charged: a large
+ * run is charged, refused by the page allocator and uncharged again.
+ */
+void obm_charge_peak(struct obm_heap *heap)
+{
+	long held = atomic_long_read(&heap->held_bytes);
+	long peak = atomic_long_read(&heap->peak_bytes);
+
+	while (held > peak &&
+	       !atomic_long_try_cmpxchg(&heap->peak_bytes, &peak, held))
+		;
 }
 
 void obm_uncharge(struct obm_heap *heap, size_t bytes)

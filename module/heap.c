@@ -59,13 +59,12 @@ static struct obm_heap *heap_find(const char *name)
 static size_t heap_trim(struct obm_heap *heap)
 {
 	struct obm_node *node;
-	size_t bytes = 0;
+	size_t bytes = obm_raw_release_later(heap);
 	int nid;
 
-	obm_raw_release_later(heap);
 	obm_for_each_node(heap, nid, node) {
 		bytes += obm_arena_trim(node);
-		obm_maps_release(node);
+		bytes += obm_maps_release(node);
 	}
 	return bytes;
 }
@@ -256,7 +255,7 @@ EXPORT_SYMBOL_NS_GPL(obm_heap_destroy, OBM_NS);
  *
  * Context: Any context but NMI; on PREEMPT_RT where it may sleep, else a worker
  * does it later. Takes and drops the locks of the heap's nodes.
- * Return: bytes of pages given back, 0 if it is done later.
+ * Return: bytes of pages and metadata given back, 0 if it is done later.
  */
 size_t obm_heap_trim(struct obm_heap *heap)
 {

@@ -219,7 +219,7 @@ struct obm_raw {
  * @nid: I: node of every page, or NUMA_NO_NODE
  * @flags: I: OBM_HEAP_*
  * @held_bytes: A: pages and metadata, those being taken just now included
- * @peak_bytes: A: the most that @held_bytes ever was
+ * @peak_bytes: A: the most that @held_bytes was when memory had been taken
  * @nr_failed: A: allocations that found no memory
  * @nr_limited: A: allocations that the limit refused
  * @nr_bad: A: callers' mistakes
@@ -274,6 +274,7 @@ extern atomic_long_t obm_nr_bad[OBM_NR_BAD];
 
 /* charge.c: what a heap holds against its limit */
 bool obm_charge(struct obm_heap *heap, size_t bytes, gfp_t gfp);
+void obm_charge_peak(struct obm_heap *heap);
 void obm_uncharge(struct obm_heap *heap, size_t bytes);
 
 /*
@@ -325,10 +326,11 @@ unsigned long *obm_map_alloc(struct obm_heap *heap, unsigned int ci,
 			     gfp_t gfp, int nid);
 void obm_map_add(struct obm_node *node, unsigned int ci, unsigned long *map);
 bool obm_map_ready(struct obm_node *node, unsigned int ci);
-void obm_maps_release(struct obm_node *node);
+size_t obm_maps_release(struct obm_node *node);
 void obm_pool_carve(struct obm_node *node, struct obm_pool *pool,
 		    unsigned int ci);
 void obm_pool_uncarve(struct obm_node *node, struct obm_pool *pool);
+void obm_pool_abandon(struct obm_heap *heap, struct obm_pool *pool);
 void *obm_pool_pop(struct obm_node *node, struct obm_pool *pool);
 void obm_pool_push(struct obm_node *node, struct obm_pool *pool,
 		   unsigned int block);
@@ -380,7 +382,7 @@ enum obm_bad obm_raw_free(struct obm_raw *raw, struct obm_heap *heap,
 enum obm_bad obm_raw_find(struct obm_raw *raw, const void *ptr,
 			  struct obm_block *block);
 bool obm_raw_shrink(struct obm_raw *raw, unsigned int nr_pages);
-void obm_raw_release_later(struct obm_heap *heap);
+size_t obm_raw_release_later(struct obm_heap *heap);
 unsigned long obm_raw_release_all(struct obm_heap *heap);
 
 /* A size that no sized free has: the caller does not know it. */

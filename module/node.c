@@ -64,6 +64,7 @@ struct obm_node *obm_node_get(struct obm_heap *heap, int nid, gfp_t gfp)
 		kfree(node);
 		return other;
 	}
+	obm_charge_peak(heap);
 	return node;
 }
 
@@ -71,7 +72,6 @@ struct obm_node *obm_node_get(struct obm_heap *heap, int nid, gfp_t gfp)
 void obm_node_release(struct obm_node *node)
 {
 	struct obm_arena *arena;
-	struct obm_pool *pool;
 	unsigned long flags;
 	unsigned int idx;
 
@@ -79,20 +79,13 @@ void obm_node_release(struct obm_node *node)
 		raw_spin_lock_irqsave(&node->lock, flags);
 		arena = list_first_or_null_rcu(&node->arenas, struct obm_arena,
 					       all);
-		if (!arena) {
-			raw_spin_unlock_irqrestore(&node->lock, flags);
-			break;
-		}
-		obm_arena_del(node, arena);
-		for (idx = 0; idx < 1U << arena->order; idx++) {
-			pool = &arena->pools[idx];
-			if (pool->state != OBM_POOL_PARTIAL &&
-			    pool->state != OBM_POOL_FULL)
-				continue;
-			/* A full pool is in no list, its link is empty. */
-			obm_pool_uncarve(node, pool);
-		}
+		if (arena)
+			obm_arena_del(node, arena);
 		raw_spin_unlock_irqrestore(&node->lock, flags);
+		if (!arena)
+			break;
+		for (idx = 0; idx < 1U << arena->order; idx++)
+			obm_pool_abandon(node->heap, &arena->pools[idx]);
 		obm_arena_release(node->heap, arena);
 	}
 	obm_maps_release(node);
@@ -226,7 +219,10 @@ void *obm_node_alloc(struct obm_heap *heap, unsigned int ci, gfp_t gfp, int nid)
 				__GFP_NOWARN | __GFP_NORETRY, near);
 		if (!IS_ERR(ptr))
 			return ptr;
-		ptr = node_take_other(heap, ci, gfp, near);
+		/* If only a map was missing, the new arena is there. */
+		ptr = node_take(node, ci, gfp, NULL);
+		if (!ptr)
+			ptr = node_take_other(heap, ci, gfp, near);
 		if (ptr)
 			return ptr;
 	}

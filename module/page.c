@@ -46,8 +46,9 @@ void obm_page_set_owner(struct page *page, unsigned int nr,
 	unsigned long word = owner ? owner ^ page_secret : 0;
 
 	for (; nr--; page++) {
-		WRITE_ONCE(page->private, owner);
 		WRITE_ONCE(obm_page_word(page), word);
+		/* Pairs with the address dependency of obm_page_owner()'s user. */
+		smp_store_release(&page->private, owner);
 	}
 }
 

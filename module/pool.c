@@ -82,6 +82,7 @@ unsigned long *obm_map_alloc(struct obm_heap *heap, unsigned int ci,
 		obm_uncharge(heap, bytes);
 		return ERR_PTR(-ENOMEM);
 	}
+	obm_charge_peak(heap);
 	return map;
 }
 
@@ -102,9 +103,13 @@ bool obm_map_ready(struct obm_node *node, unsigned int ci)
 	return !order || *map_list(node, order);
 }
 
-/* Frees the spare maps of a node. Context: as kfree(); no lock held. */
-void obm_maps_release(struct obm_node *node)
+/*
+ * Frees the spare maps of a node; returns their bytes.
+ * Context: as kfree(); no lock held.
+ */
+size_t obm_maps_release(struct obm_node *node)
 {
+	size_t total = 0;
 	unsigned int order;
 
 	for (order = 1; order <= OBM_NR_MAP_SIZES; order++) {
@@ -126,7 +131,9 @@ void obm_maps_release(struct obm_node *node)
 		node->meta_bytes -= bytes;
 		raw_spin_unlock_irqrestore(&node->lock, flags);
 		obm_uncharge(node->heap, bytes);
+		total += bytes;
 	}
+	return total;
 }
 
 /* Makes an unused pool one of class @ci with every block free. */
@@ -137,7 +144,7 @@ void obm_pool_carve(struct obm_node *node, struct obm_pool *pool,
 	unsigned int order = obm_map_order(ci);
 
 	lockdep_assert_held(&node->lock);
-	pool->ci = ci;
+	WRITE_ONCE(pool->ci, ci);
 	pool->nr_free = class->nr_blocks;
 	pool->state = OBM_POOL_PARTIAL;
 	if (order)
@@ -160,6 +167,27 @@ void obm_pool_uncarve(struct obm_node *node, struct obm_pool *pool)
 	if (order)
 		map_push(node, order, pool->maps);
 	pool->state = OBM_POOL_UNUSED;
+}
+
+/*
+ * Forgets what a pool of a dead arena holds: its heap is being destroyed. No
+ * lock is needed, as who finds the pool sees that the arena is dead.
+ */
+void obm_pool_abandon(struct obm_heap *heap, struct obm_pool *pool)
+{
+	const struct obm_class *class = &obm_classes[pool->ci];
+	unsigned int block, order = obm_map_order(pool->ci);
+
+	if (pool->state != OBM_POOL_PARTIAL && pool->state != OBM_POOL_FULL)
+		return;
+	for (block = 0; block < class->nr_blocks; block++)
+		if (!obm_pool_block_is_free(pool, block))
+			obm_san_free(pool_base(pool) + block * class->size,
+				     class->size);
+	if (order) {
+		kfree(pool->maps);
+		obm_uncharge(heap, obm_map_bytes(order));
+	}
 }
 
 /* Takes a block of a partial pool, the lowest; the last makes the pool full. */

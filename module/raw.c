@@ -66,6 +66,7 @@ void *obm_raw_alloc(struct obm_heap *heap, size_t size, gfp_t gfp, int nid)
 	raw->order = get_order(nr_pages * PAGE_SIZE);
 	if (!raw_get_pages(raw, gfp, nid))
 		goto err_free;
+	obm_charge_peak(heap);
 	ptr = page_address(raw->page);
 	kmemleak_alloc(ptr, nr_pages * PAGE_SIZE, 1, gfp);
 	obm_page_set_owner(raw->page, nr_pages,
@@ -143,14 +144,21 @@ static void raw_defer(struct obm_heap *heap, struct obm_raw *raw)
 	schedule_work(&heap->trim_work);
 }
 
-/* Releases what frees in atomic context have left. Context: as kfree(). */
-void obm_raw_release_later(struct obm_heap *heap)
+/*
+ * Releases what frees in atomic context have left; returns its bytes.
+ * Context: as kfree().
+ */
+size_t obm_raw_release_later(struct obm_heap *heap)
 {
 	struct obm_raw *raw, *next;
+	size_t bytes = 0;
 
 	llist_for_each_entry_safe(raw, next, llist_del_all(&heap->raws_later),
-				  later)
+				  later) {
+		bytes += raw_bytes(raw);
 		raw_release(heap, raw);
+	}
+	return bytes;
 }
 
 /* As obm_node_free(), for a raw block. */
@@ -208,7 +216,7 @@ bool obm_raw_shrink(struct obm_raw *raw, unsigned int nr_pages)
 	if (!raw->split && raw->order)
 		split_page(raw->page, raw->order);
 	raw->split = true;
-	raw->nr_pages = nr_pages;
+	WRITE_ONCE(raw->nr_pages, nr_pages);
 	heap->raw_pages -= had - nr_pages;
 	obm_page_set_owner(raw->page + nr_pages, had - nr_pages, 0);
 	raw_spin_unlock_irqrestore(&heap->raw_lock, flags);

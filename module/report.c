@@ -45,6 +45,7 @@ static void report_place(const void *ptr)
 	const struct obm_pool *pool = (void *)owner;
 	const struct obm_arena *arena;
 	const struct obm_class *class;
+	unsigned int ci;
 
 	if (!owner)
 		return;
@@ -52,16 +53,17 @@ static void report_place(const void *ptr)
 		const struct obm_raw *raw = (void *)(owner & ~OBM_OWNER_RAW);
 
 		pr_err("  heap %s, raw block of %u pages, offset %zu\n",
-		       raw->heap->name, raw->nr_pages,
+		       raw->heap->name, READ_ONCE(raw->nr_pages),
 		       (size_t)(ptr - page_address(raw->page)));
 		return;
 	}
 	/* Peeks without the lock: the report may be late, never wild. */
 	arena = pool_arena(pool);
-	class = &obm_classes[pool->ci];
+	ci = READ_ONCE(pool->ci);
+	class = &obm_classes[ci];
 	pr_err("  heap %s, node %d, arena %lu, pool %u, class %u (%u bytes), block %u, offset %lu\n",
 	       arena->node->heap->name, arena->node->nid, arena->id, pool->idx,
-	       pool->ci, class->size,
+	       ci, class->size,
 	       class_block(class, offset_in_page(ptr)),
 	       offset_in_page(ptr) % class->size);
 }
