@@ -112,13 +112,30 @@ static void arena_free_rcu(struct rcu_head *rcu)
 	arena_free(container_of(rcu, struct obm_arena, rcu));
 }
 
+/*
+ * Charges an arena. A larger one than need be must leave room under the limit
+ * for what may have to come with it, the descriptor of a node and a map, or its
+ * pages would be of no use.
+ */
+static bool arena_charge(struct obm_heap *heap, unsigned int order, gfp_t gfp)
+{
+	size_t bytes = (PAGE_SIZE << order) + obm_arena_meta_bytes(order);
+	size_t slack = order ? node_bytes() + obm_map_bytes(OBM_NR_MAP_SIZES) :
+			       0;
+
+	if (!obm_charge(heap, bytes + slack, gfp))
+		return false;
+	obm_uncharge(heap, slack);
+	return true;
+}
+
 static struct obm_arena *arena_try(struct obm_heap *heap, unsigned int order,
 				   gfp_t gfp, int nid)
 {
 	size_t bytes = (PAGE_SIZE << order) + obm_arena_meta_bytes(order);
 	struct obm_arena *arena;
 
-	if (!obm_charge(heap, bytes, gfp))
+	if (!arena_charge(heap, order, gfp))
 		return ERR_PTR(-EDQUOT);
 	arena = arena_new(order, gfp, nid);
 	if (!arena)
@@ -270,13 +287,14 @@ struct obm_pool *obm_arena_take_pool(struct obm_node *node)
  * obm_arena_give_pool() - put an unused pool back into its arena
  * @node: the arena's
  * @pool: not in use any more
+ * @may_return: obm_may_return(), asked before the lock was taken
  *
  * Context: The node's lock is held.
  * Return: the arena if it was the last pool in use and the node has its spare
  * already: taken out, to be released once the lock is dropped. Else NULL.
  */
 struct obm_arena *obm_arena_give_pool(struct obm_node *node,
-				      struct obm_pool *pool)
+				      struct obm_pool *pool, bool may_return)
 {
 	struct obm_arena *arena = pool_arena(pool);
 
@@ -293,7 +311,7 @@ struct obm_arena *obm_arena_give_pool(struct obm_node *node,
 	/* One with holes is no spare: it can never be whole again. */
 	if (node->nr_empty <= OBM_NR_SPARE && !arena->returned_mask)
 		return NULL;
-	if (!obm_may_return()) {
+	if (!may_return) {
 		schedule_work(&node->heap->trim_work);
 		return NULL;
 	}

@@ -346,7 +346,7 @@ void obm_arena_add(struct obm_node *node, struct obm_arena *arena);
 void obm_arena_del(struct obm_node *node, struct obm_arena *arena);
 struct obm_pool *obm_arena_take_pool(struct obm_node *node);
 struct obm_arena *obm_arena_give_pool(struct obm_node *node,
-				      struct obm_pool *pool);
+				      struct obm_pool *pool, bool may_return);
 size_t obm_arena_trim(struct obm_node *node);
 size_t obm_arena_meta_bytes(unsigned int order);
 
@@ -387,6 +387,11 @@ unsigned long obm_raw_release_all(struct obm_heap *heap);
 
 /* A size that no sized free has: the caller does not know it. */
 #define OBM_SIZE_ANY		SIZE_MAX
+
+static inline size_t node_bytes(void)
+{
+	return struct_size_t(struct obm_node, classes, obm_nr_classes);
+}
 
 static inline size_t raw_bytes(const struct obm_raw *raw)
 {

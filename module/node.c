@@ -5,11 +5,6 @@
  */
 #include "internal.h"
 
-static size_t node_bytes(void)
-{
-	return struct_size_t(struct obm_node, classes, obm_nr_classes);
-}
-
 static struct obm_node *node_new(struct obm_heap *heap, int nid, gfp_t gfp)
 {
 	struct obm_node *node;
@@ -303,6 +298,7 @@ enum obm_bad obm_node_free(struct obm_pool *pool, struct obm_heap *heap,
 			   const void *ptr, size_t size)
 {
 	struct obm_node *node = pool_arena(pool)->node;
+	bool may_return = obm_may_return();
 	struct obm_arena *empty = NULL;
 	const struct obm_class *class;
 	unsigned int block;
@@ -329,7 +325,7 @@ enum obm_bad obm_node_free(struct obm_pool *pool, struct obm_heap *heap,
 	obm_pool_push(node, pool, block);
 	if (pool->nr_free == class->nr_blocks) {
 		obm_pool_uncarve(node, pool);
-		empty = obm_arena_give_pool(node, pool);
+		empty = obm_arena_give_pool(node, pool, may_return);
 	}
 out:
 	raw_spin_unlock_irqrestore(&node->lock, flags);
