@@ -23,6 +23,8 @@ static gfp_t block_gfp(struct obm_heap *heap, gfp_t gfp)
 		pr_warn_once("heap %s: GFP flags %pGg are not for blocks\n",
 			     heap->name, &gfp);
 	gfp &= GFP_BLOCK_MASK;
+	if (gfp & __GFP_DMA)
+		gfp &= ~__GFP_DMA32;
 	if (heap->flags & OBM_HEAP_ACCOUNT)
 		gfp |= __GFP_ACCOUNT;
 	if (heap->flags & OBM_HEAP_RECLAIMABLE)

@@ -17,13 +17,15 @@
  */
 bool obm_charge(struct obm_heap *heap, size_t bytes, gfp_t gfp)
 {
-	long held = atomic_long_add_return(bytes, &heap->held_bytes);
+	long held = atomic_long_read(&heap->held_bytes);
 
-	if (heap->limit_bytes && held > heap->limit_bytes &&
-	    !(gfp & __GFP_NOFAIL)) {
-		atomic_long_sub(bytes, &heap->held_bytes);
-		return false;
-	}
+	/* What does not fit is never added, so that no other request sees it. */
+	do {
+		if (heap->limit_bytes && !(gfp & __GFP_NOFAIL) &&
+		    held + bytes > heap->limit_bytes)
+			return false;
+	} while (!atomic_long_try_cmpxchg(&heap->held_bytes, &held,
+					  held + bytes));
 	return true;
 }
 

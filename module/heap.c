@@ -255,7 +255,7 @@ EXPORT_SYMBOL_NS_GPL(obm_heap_destroy, OBM_NS);
  *
  * Context: Any context but NMI; on PREEMPT_RT where it may sleep, else a worker
  * does it later. Takes and drops the locks of the heap's nodes.
- * Return: bytes of pages and metadata given back, 0 if it is done later.
+ * Return: bytes of pages and of pools' maps given back, 0 if it is done later.
  */
 size_t obm_heap_trim(struct obm_heap *heap)
 {

@@ -25,8 +25,6 @@ static const char *foreign_kind(const void *ptr)
 {
 	unsigned long addr = (unsigned long)ptr;
 
-	if (addr < TASK_SIZE)
-		return "a user address";
 	if (IS_ERR(ptr))
 		return "an error code";
 	if (object_is_on_stack(ptr))
@@ -35,6 +33,9 @@ static const char *foreign_kind(const void *ptr)
 		return "a vmalloc address";
 	if (virt_addr_valid(ptr))
 		return "in a page of somebody else";
+	/* Last: user mode Linux has the kernel among such addresses. */
+	if (addr < TASK_SIZE)
+		return "a user address";
 	return "no address of memory";
 }
 

@@ -85,7 +85,7 @@ enum obm_bad {
 };
 
 /**
- * struct obm_stats - one consistent snapshot of a heap, or the sum over heaps
+ * struct obm_stats - a snapshot of a heap, or the sum over heaps
  * @used_bytes: in allocated blocks of the size classes
  * @avail_bytes: in free blocks of pools in use
  * @unused_bytes: in pools of no class, kept in the arenas
@@ -110,7 +110,10 @@ enum obm_bad {
  * @nr_bad: refused mistakes by kind
  *
  * Invariant: @used_bytes + @avail_bytes + @unused_bytes + @meta_bytes +
- * @quant_bytes + @raw_bytes == @held_bytes, at any instant.
+ * @quant_bytes + @raw_bytes == @held_bytes, at any instant. The parts of a heap,
+ * its nodes and its raw blocks, are each consistent and read one after another:
+ * what moves from one to another meanwhile may be in both, and @held_bytes then
+ * above @limit_bytes, which the heap itself never is.
  */
 struct obm_stats {
 	u64 used_bytes;
