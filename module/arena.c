@@ -390,10 +390,13 @@ static size_t arena_trim_one(struct obm_node *node)
  */
 size_t obm_arena_trim(struct obm_node *node)
 {
-	/* An arena a step; those that others add meanwhile are not waited for. */
-	unsigned long steps = READ_ONCE(node->nr_arenas) + 1;
+	unsigned long flags, steps;
 	size_t bytes, total = 0;
 
+	/* An arena a step; those that others add meanwhile are not waited for. */
+	raw_spin_lock_irqsave(&node->lock, flags);
+	steps = node->nr_arenas + 1;
+	raw_spin_unlock_irqrestore(&node->lock, flags);
 	while (steps--) {
 		bytes = arena_trim_one(node);
 		if (!bytes)
