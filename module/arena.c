@@ -91,7 +91,6 @@ static struct obm_arena *arena_new(unsigned int order, gfp_t gfp, int nid)
 	arena->order = order;
 	arena->nr_free = arena_nr_pools(arena);
 	arena->free_mask = arena_all_mask(arena);
-	arena->id = atomic_long_inc_return(&arena_ids);
 	for (idx = 0; idx < arena_nr_pools(arena); idx++) {
 		arena->pools[idx].idx = idx;
 		INIT_LIST_HEAD(&arena->pools[idx].link);
@@ -202,6 +201,7 @@ void obm_arena_add(struct obm_node *node, struct obm_arena *arena)
 
 	lockdep_assert_held(&node->lock);
 	arena->node = node;
+	arena->id = atomic_long_inc_return(&arena_ids);
 	for (idx = 0; idx < arena_nr_pools(arena); idx++)
 		obm_page_set_owner(arena->page + idx, 1,
 				   (unsigned long)&arena->pools[idx]);

@@ -154,6 +154,8 @@ struct obm_node_class {
  * @bucket_mask: L: buckets that hold an arena
  * @arenas: L: all of them; read under RCU
  * @spare_maps: L: maps of no pool, kept for the next, linked by first word
+ * @full_until: in jiffies, until when no pages are asked for here if the heap
+ *		has blocks elsewhere; a peek, as nothing but speed hangs on it
  * @nr_arenas: L: arenas
  * @nr_empty: L: arenas in which no pool is in use
  * @nr_pages: L: pages of all arenas that were not returned
@@ -175,6 +177,7 @@ struct obm_node {
 	u64 bucket_mask;
 	struct list_head arenas;
 	unsigned long *spare_maps[OBM_NR_MAP_SIZES];
+	unsigned long full_until;
 	unsigned long nr_arenas;
 	unsigned long nr_empty;
 	unsigned long nr_pages;

@@ -21,6 +21,7 @@ static struct obm_node *node_new(struct obm_heap *heap, int nid, gfp_t gfp)
 	node->heap = heap;
 	node->nid = nid;
 	node->meta_bytes = node_bytes();
+	node->full_until = jiffies;
 	INIT_LIST_HEAD(&node->arenas);
 	for (i = 0; i < OBM_ARENA_POOLS; i++)
 		INIT_LIST_HEAD(&node->buckets[i]);
@@ -181,6 +182,26 @@ static void *node_take_other(struct obm_heap *heap, unsigned int ci, gfp_t gfp,
 	return NULL;
 }
 
+/*
+ * New pages on a node, if they are to be had at once. A node that had none is
+ * not asked again for a while: asking costs much more than a block that the heap
+ * has elsewhere.
+ */
+static void *node_grow_near(struct obm_heap *heap, struct obm_node *node,
+			    unsigned int ci, gfp_t gfp)
+{
+	void *ptr;
+
+	if (time_before(jiffies, READ_ONCE(node->full_until)))
+		return ERR_PTR(-ENOMEM);
+	gfp &= ~(__GFP_RECLAIM | __GFP_NOFAIL);
+	gfp |= __GFP_THISNODE | __GFP_NOWARN | __GFP_NORETRY;
+	ptr = node_grow(heap, ci, gfp, node->nid);
+	if (IS_ERR(ptr))
+		WRITE_ONCE(node->full_until, jiffies + HZ / 10);
+	return ptr;
+}
+
 /**
  * obm_node_alloc() - allocate a small block
  * @heap: the heap
@@ -209,9 +230,7 @@ void *obm_node_alloc(struct obm_heap *heap, unsigned int ci, gfp_t gfp, int nid)
 		return ptr;
 
 	if (nr_online_nodes > 1 && !(gfp & __GFP_THISNODE)) {
-		ptr = node_grow(heap, ci, (gfp & ~__GFP_RECLAIM &
-				~__GFP_NOFAIL) | __GFP_THISNODE |
-				__GFP_NOWARN | __GFP_NORETRY, near);
+		ptr = node_grow_near(heap, node, ci, gfp);
 		if (!IS_ERR(ptr))
 			return ptr;
 		/* If only a map was missing, the new arena is there. */
