@@ -197,7 +197,8 @@ static void *node_grow_near(struct obm_heap *heap, struct obm_node *node,
 	gfp &= ~(__GFP_RECLAIM | __GFP_NOFAIL);
 	gfp |= __GFP_THISNODE | __GFP_NOWARN | __GFP_NORETRY;
 	ptr = node_grow(heap, ci, gfp, node->nid);
-	if (IS_ERR(ptr))
+	/* Not so if the heap's limit refused them. */
+	if (ptr == ERR_PTR(-ENOMEM))
 		WRITE_ONCE(node->full_until, jiffies + HZ / 10);
 	return ptr;
 }
