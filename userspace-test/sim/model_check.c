@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What the model expects to see: contents and numbers. */
+#include "model.h"
+
+/* Of a long block only the ends and a word of each page are looked at. */
+#define WHOLE	4096
+#define ENDS	512
+
+static u64 word_at(u64 seed, size_t offset)
+{
+	return (seed + offset) * 0x9e3779b97f4a7c15ULL;
+}
+
+static size_t next_offset(size_t offset, size_t size)
+{
+	offset += 8;
+	if (size <= WHOLE || offset < ENDS || offset + ENDS >= size)
+		return offset;
+	return min(offset - 8 + 1024, (size - ENDS) & ~7UL);
+}
+
+void model_fill(const struct model_block *block)
+{
+	size_t offset, size = block->size;
+
+	for (offset = 0; offset + 8 <= size; offset = next_offset(offset, size))
+		*(u64 *)(block->ptr + offset) = word_at(block->seed, offset);
+	for (offset = size & ~7UL; offset < size; offset++)
+		block->ptr[offset] = word_at(block->seed, offset);
+}
+
+/* That the first @size bytes are as model_fill() left them for block->size. */
+void model_verify(const struct model_block *block, size_t size)
+{
+	size_t offset;
+
+	for (offset = 0; offset + 8 <= size;
+	     offset = next_offset(offset, block->size))
+		MUST(*(u64 *)(block->ptr + offset) ==
+		     word_at(block->seed, offset));
+	if (size == block->size)
+		for (offset = size & ~7UL; offset < size; offset++)
+			MUST(block->ptr[offset] ==
+			     (char)word_at(block->seed, offset));
+}
+
+static u64 sum_of(const struct obm_stats *s)
+{
+	return s->used_bytes + s->avail_bytes + s->unused_bytes +
+	       s->meta_bytes + s->quant_bytes + s->raw_bytes;
+}
+
+static bool differs(const char *what, u64 is, u64 expected)
+{
+	if (is == expected)
+		return false;
+	printf("# %s is %llu, expected %llu\n", what, is, expected);
+	return true;
+}
+
+#define SAME(field, expected)	wrong |= differs(#field, s.field, expected)
+
+void model_check_heap(struct model_heap *h)
+{
+	struct obm_stats s;
+	bool wrong = false;
+	int i;
+
+	obm_heap_stats(h->heap, &s);
+	SAME(nr_blocks, h->nr_small);
+	SAME(nr_raw, h->nr_raw);
+	SAME(nr_pools, h->nr_pools);
+	SAME(used_bytes, h->used_bytes);
+	SAME(avail_bytes, h->pool_bytes - h->used_bytes);
+	SAME(quant_bytes, h->quant_bytes);
+	SAME(raw_bytes, h->raw_bytes);
+	SAME(nr_allocs, h->nr_allocs);
+	SAME(nr_frees, h->nr_frees);
+	SAME(nr_failed, h->nr_failed);
+	SAME(nr_limited, h->nr_limited);
+	SAME(limit_bytes, h->limit);
+	SAME(held_bytes, sum_of(&s));
+	SAME(unused_bytes, s.nr_unused_pools * PAGE_SIZE);
+	SAME(nr_arenas, s.nr_arenas_got - s.nr_arenas_put);
+	for (i = 0; i < OBM_NR_BAD; i++)
+		wrong |= differs(obm_bad_names[i], s.nr_bad[i], h->nr_bad[i]);
+	MUST(!wrong);
+	MUST(s.peak_bytes >= s.held_bytes);
+	MUST(!h->limit || s.held_bytes <= h->limit);
+	/* What is charged is what is held, but for what waits for a worker. */
+	if (!sim_work_pending())
+		MUST(atomic_long_read(&h->heap->held_bytes) ==
+		     (long)s.held_bytes);
+	MUST(obm_heap_validate(h->heap) == 0);
+}
+
+/* All heaps together against what the machine gave out. */
+void model_check_all(void)
+{
+	u64 pages = 1, meta = 0, bad[OBM_NR_BAD];
+	struct obm_stats s;
+	int i, k;
+
+	memcpy(bad, model.nr_bad, sizeof(bad));
+	for (i = 0; i < MODEL_HEAPS; i++) {
+		struct model_heap *h = &model.heaps[i];
+
+		if (!h->heap)
+			continue;
+		model_check_heap(h);
+		obm_heap_stats(h->heap, &s);
+		pages += (s.held_bytes - s.meta_bytes) / PAGE_SIZE;
+		meta += s.meta_bytes;
+		for (k = 0; k < OBM_NR_BAD; k++)
+			bad[k] += h->nr_bad[k];
+	}
+	obm_heap_stats(NULL, &s);
+	MUST(!memcmp(bad, s.nr_bad, sizeof(bad)));
+	MUST(s.meta_bytes == meta);
+	MUST(s.held_bytes == sum_of(&s));
+	if (sim_work_pending())
+		return;
+	MUST(sim_pages_held() == pages);
+	sim_run_rcu();
+	MUST(sim_slab_bytes() == meta);
+}
+
+/* Afterwards there is no page without a live block. */
+void model_trim(struct model_heap *h)
+{
+	struct obm_stats before, after;
+	size_t bytes;
+
+	sim_run_work();
+	obm_heap_stats(h->heap, &before);
+	bytes = obm_heap_trim(h->heap);
+	obm_heap_stats(h->heap, &after);
+	MUST(bytes >= before.unused_bytes);
+	MUST(after.nr_unused_pools == 0);
+	MUST(after.held_bytes - after.meta_bytes ==
+	     h->nr_pools * PAGE_SIZE + h->raw_bytes);
+	MUST(obm_heap_trim(h->heap) == 0);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the files of the program `order` share. */
+#ifndef SIM_ORDER_H
+#define SIM_ORDER_H
+
+#include "sim.h"
+#include "internal.h"
+#include "tap.h"
+
+#define POOLS		OBM_ARENA_POOLS
+/* Blocks of so many bytes fill a pool, one or a few of them. */
+#define WHOLE		OBM_SMALL_MAX
+#define PER_POOL	(PAGE_SIZE / WHOLE)
+
+/* A machine with a heap on it; and its end, with what it leaked. */
+struct obm_heap *order_start(size_t limit, int nid);
+void order_end(struct obm_heap *heap, unsigned long leaked);
+
+struct obm_stats order_stats(struct obm_heap *heap);
+struct obm_arena *order_arena(const void *ptr);
+struct obm_pool *order_pool(const void *ptr);
+
+/* All blocks of a pool at once; the pool is used or unused with them. */
+struct order_unit {
+	void *ptrs[PER_POOL];
+};
+
+struct order_unit order_get(struct obm_heap *heap);
+void order_put(struct order_unit *unit);
+
+/* A class with a few blocks in a pool, and one whose maps are outside. */
+size_t order_few(void);
+bool order_has_maps(size_t size);
+
+extern const struct tap_test order_class_tests[];
+extern const unsigned int order_nr_class_tests;
+extern const struct tap_test order_arena_tests[];
+extern const unsigned int order_nr_arena_tests;
+extern const struct tap_test order_node_tests[];
+extern const unsigned int order_nr_node_tests;
+extern const struct tap_test order_heap_tests[];
+extern const unsigned int order_nr_heap_tests;
+extern const struct tap_test order_report_tests[];
+extern const unsigned int order_nr_report_tests;
+extern const struct tap_test order_validate_tests[];
+extern const unsigned int order_nr_validate_tests;
+
+#define ORDER_TESTS(what, ...)						\
+	const struct tap_test order_##what##_tests[] = { __VA_ARGS__ };	\
+	const unsigned int order_nr_##what##_tests =			\
+		ARRAY_SIZE(order_##what##_tests)
+
+#endif

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Locks, atomics, RCU, work items and contexts. Every rule that lockdep, RT or
+ * might_sleep() would enforce is enforced.
+ */
+#ifndef SIM_SEAM_SYNC_H
+#define SIM_SEAM_SYNC_H
+
+/**
+ * struct sim_context - what a thread of the test is, as the kernel sees it
+ * @nid: NUMA node of its CPU
+ * @atomic: it may not sleep; on PREEMPT_RT, not even allocate or free pages
+ * @nr_raw_locks: raw spinlocks held
+ * @rcu_depth: RCU read-side sections entered
+ */
+struct sim_context {
+	int nid;
+	bool atomic;
+	unsigned int nr_raw_locks;
+	unsigned int rcu_depth;
+};
+
+extern __thread struct sim_context sim_context;
+extern bool sim_preempt_rt;
+
+#define preemptible()	(!sim_context.atomic && !sim_context.nr_raw_locks)
+void sim_might_sleep(const char *why);
+/* What takes locks that sleep on PREEMPT_RT. */
+void sim_might_take_sleeping_lock(const char *why);
+#define might_alloc(gfp)						\
+	do {								\
+		if (gfpflags_allow_blocking(gfp))			\
+			sim_might_sleep("allocates");			\
+	} while (0)
+
+/* Time: goes on when a test says so, and begins shortly before it wraps. */
+#define HZ			100
+extern unsigned long sim_jiffies;
+#define jiffies			READ_ONCE(sim_jiffies)
+#define time_before(a, b)	((long)((a) - (b)) < 0)
+#define time_after(a, b)	time_before(b, a)
+
+/* Locks: mutex and raw spinlock are the same but for who may take them. */
+struct mutex {
+	pthread_mutex_t lock;
+	void *owner;
+};
+typedef struct mutex raw_spinlock_t;
+
+#define DEFINE_MUTEX(name) \
+	struct mutex name = { .lock = PTHREAD_MUTEX_INITIALIZER }
+void mutex_lock(struct mutex *mutex);
+void mutex_unlock(struct mutex *mutex);
+void raw_spin_lock_init(raw_spinlock_t *lock);
+unsigned long sim_raw_lock(raw_spinlock_t *lock);
+void sim_raw_unlock(raw_spinlock_t *lock, unsigned long flags);
+#define raw_spin_lock_irqsave(lock, flags)	((flags) = sim_raw_lock(lock))
+#define raw_spin_unlock_irqrestore(lock, flags)	sim_raw_unlock(lock, flags)
+void sim_assert_held(const struct mutex *lock, const char *file, int line);
+#define lockdep_assert_held(lock)	sim_assert_held(lock, __FILE__, __LINE__)
+
+/* Atomics */
+#define ATOMIC_LONG_INIT(v)		{ (v) }
+#define atomic_long_read(a)		__atomic_load_n(&(a)->counter, __ATOMIC_RELAXED)
+#define atomic_long_set(a, v)		__atomic_store_n(&(a)->counter, v, __ATOMIC_RELAXED)
+#define atomic_long_add(v, a)		((void)__atomic_add_fetch(&(a)->counter, v, __ATOMIC_RELAXED))
+#define atomic_long_sub(v, a)		((void)__atomic_sub_fetch(&(a)->counter, v, __ATOMIC_RELAXED))
+#define atomic_long_inc(a)		atomic_long_add(1, a)
+#define atomic_long_dec(a)		atomic_long_sub(1, a)
+#define atomic_long_add_return(v, a)	__atomic_add_fetch(&(a)->counter, v, __ATOMIC_SEQ_CST)
+#define atomic_long_sub_return(v, a)	__atomic_sub_fetch(&(a)->counter, v, __ATOMIC_SEQ_CST)
+#define atomic_long_inc_return(a)	atomic_long_add_return(1, a)
+#define atomic_long_try_cmpxchg(a, old, new)				\
+	__atomic_compare_exchange_n(&(a)->counter, old, new, false,	\
+				    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)
+#define cmpxchg(ptr, old, new)						\
+({									\
+	typeof(*(ptr)) __old = (old);					\
+	__atomic_compare_exchange_n(ptr, &__old, new, false,		\
+				    __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE); \
+	__old;								\
+})
+#define xchg(ptr, val)			__atomic_exchange_n(ptr, val, __ATOMIC_SEQ_CST)
+#define smp_load_acquire(ptr)		__atomic_load_n(ptr, __ATOMIC_ACQUIRE)
+#define smp_store_release(ptr, val)	__atomic_store_n(ptr, val, __ATOMIC_RELEASE)
+
+/* RCU: a grace period has to wait for every reader. */
+struct rcu_head {
+	struct rcu_head *next;
+	void (*func)(struct rcu_head *head);
+};
+
+void rcu_read_lock(void);
+void rcu_read_unlock(void);
+void call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head));
+void rcu_barrier(void);
+void sim_assert_rcu(const char *file, int line);
+
+static inline void list_add_tail_rcu(struct list_head *new,
+				     struct list_head *head)
+{
+	struct list_head *prev = head->prev;
+
+	new->next = head;
+	new->prev = prev;
+	smp_store_release(&prev->next, new);
+	head->prev = new;
+}
+
+static inline void list_del_rcu(struct list_head *entry)
+{
+	__list_del(entry->prev, entry->next);
+	entry->prev = LIST_POISON2;
+}
+
+#define list_entry_rcu(ptr, type, member) \
+	container_of(READ_ONCE(ptr), type, member)
+#define list_for_each_entry_rcu(pos, head, member)			\
+	for (sim_assert_rcu(__FILE__, __LINE__),			\
+	     pos = list_entry_rcu((head)->next, typeof(*pos), member);	\
+	     &pos->member != (head);					\
+	     pos = list_entry_rcu(pos->member.next, typeof(*pos), member))
+#define list_first_or_null_rcu(head, type, member)			\
+({									\
+	struct list_head *__next = READ_ONCE((head)->next);		\
+	__next == (head) ? NULL : container_of(__next, type, member);	\
+})
+
+/* Lists without a lock */
+struct llist_node {
+	struct llist_node *next;
+};
+
+struct llist_head {
+	struct llist_node *first;
+};
+
+static inline void init_llist_head(struct llist_head *head)
+{
+	head->first = NULL;
+}
+
+static inline bool llist_add(struct llist_node *new, struct llist_head *head)
+{
+	struct llist_node *first = READ_ONCE(head->first);
+
+	do {
+		new->next = first;
+	} while (!__atomic_compare_exchange_n(&head->first, &first, new, false,
+					      __ATOMIC_SEQ_CST,
+					      __ATOMIC_RELAXED));
+	return !first;
+}
+
+static inline bool llist_empty(const struct llist_head *head)
+{
+	return !READ_ONCE(head->first);
+}
+
+#define llist_del_all(head)	xchg(&(head)->first, NULL)
+#define sim_llist_entry(node, type, member)				\
+({									\
+	struct llist_node *__node = (node);				\
+	__node ? container_of(__node, type, member) : NULL;		\
+})
+#define llist_for_each_entry_safe(pos, n, node, member)			\
+	for (pos = sim_llist_entry(node, typeof(*pos), member);		\
+	     pos && (n = sim_llist_entry(pos->member.next, typeof(*pos), \
+					 member), true);		\
+	     pos = n)
+
+/* Work: queued until a test lets it run. */
+struct work_struct {
+	struct work_struct *next;
+	void (*func)(struct work_struct *work);
+	bool pending;
+	bool running;
+};
+
+#define INIT_WORK(work, fn)	(*(work) = (struct work_struct){ .func = (fn) })
+bool schedule_work(struct work_struct *work);
+bool cancel_work_sync(struct work_struct *work);
+
+#endif

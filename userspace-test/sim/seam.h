@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The kernel as the core sees it in userspace. Included before everything else
+ * (gcc -include); having the guard of module/seam.h, it takes its place.
+ *
+ * Lists, bitmaps and GFP flags are the kernel's own, from tools/include of its
+ * source. The rest is small and checks more than the kernel would.
+ */
+#ifndef OBM_SEAM_H
+#define OBM_SEAM_H
+
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/types.h>
+#include <linux/compiler.h>
+#include <linux/compiler_attributes.h>
+#include <linux/kernel.h>
+#include <linux/bitmap.h>
+#include <linux/bits.h>
+#include <linux/err.h>
+#include <linux/gfp.h>
+#include <linux/list.h>
+#include <linux/log2.h>
+#include <linux/numa.h>
+#include <linux/overflow.h>
+#include <linux/version.h>
+
+/* Geometry; the build says another. */
+#ifndef PAGE_SHIFT
+#define PAGE_SHIFT	12
+#endif
+#define PAGE_SIZE	(1UL << PAGE_SHIFT)
+#define PAGE_MASK	(~(PAGE_SIZE - 1))
+#define offset_in_page(p)	((unsigned long)(p) & ~PAGE_MASK)
+
+/* What tools/include lacks */
+#define DIV_ROUND_UP_ULL(n, d)	DIV_ROUND_UP((unsigned long long)(n), d)
+#define swap(a, b)							\
+	do { typeof(a) __tmp = (a); (a) = (b); (b) = __tmp; } while (0)
+#define struct_size_t(type, member, n)					\
+	(sizeof(type) + (size_t)(n) * sizeof(((type *)NULL)->member[0]))
+#define order_base_2(n)		((n) > 1 ? ilog2((n) - 1) + 1 : 0)
+#define __ffs64(word)		((unsigned int)__builtin_ctzll(word))
+#define __init
+#define __exit
+#define __ro_after_init
+#define IS_ENABLED(option)	(option)
+#define EXPORT_SYMBOL_NS_GPL(symbol, ns) \
+	_Static_assert(sizeof(&symbol), "exported")
+#define CONFIG_PREEMPT_RT	sim_preempt_rt
+
+static inline size_t size_mul(size_t a, size_t b)
+{
+	return array_size(a, b);
+}
+
+static inline int get_order(unsigned long bytes)
+{
+	return order_base_2(DIV_ROUND_UP(bytes, PAGE_SIZE));
+}
+
+static inline void bitmap_set(unsigned long *map, unsigned int start,
+			      unsigned int nr)
+{
+	for (; nr--; start++)
+		__set_bit(start, map);
+}
+
+static inline ssize_t strscpy(char *to, const char *from, size_t size)
+{
+	size_t len = strnlen(from, size);
+
+	if (len == size) {
+		memcpy(to, from, size - 1);
+		to[size - 1] = '\0';
+		return -E2BIG;
+	}
+	memcpy(to, from, len + 1);
+	return len;
+}
+
+#include "seam-sync.h"
+#include "seam-mm.h"
+
+/* Messages: kept in memory, for tests to look at. */
+void sim_printk(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void sim_warn(const char *what, const char *file, int line);
+
+#define pr_err(...)		sim_printk(__VA_ARGS__)
+#define pr_warn(...)		sim_printk(__VA_ARGS__)
+#define pr_warn_once(...)	sim_printk(__VA_ARGS__)
+#define pr_info(...)		sim_printk(__VA_ARGS__)
+#define WARN_ON_ONCE(cond)						\
+({									\
+	bool __warn = (cond);						\
+	if (__warn)							\
+		sim_warn(#cond, __FILE__, __LINE__);			\
+	__warn;								\
+})
+#define dump_stack()		do { } while (0)
+
+enum { TAINT_BAD_PAGE, LOCKDEP_STILL_OK };
+#define add_taint(flag, ok)	((void)(flag), (void)(ok))
+
+struct ratelimit_state {
+	int left;
+};
+#define DEFINE_RATELIMIT_STATE(name, interval, burst)			\
+	struct ratelimit_state name = { .left = (burst) }
+int __ratelimit(struct ratelimit_state *limit);
+
+u64 sim_get_random_long(void);
+#define get_random_long()	sim_get_random_long()
+
+/* Modules */
+struct module;
+#define THIS_MODULE		((struct module *)0x1000)
+void __module_get(struct module *module);
+void module_put(struct module *module);
+
+#include "compat.h"
+#include "sanitize.h"
+
+#endif

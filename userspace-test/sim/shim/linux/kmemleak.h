@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Exact, other than the kernel's: see sim_page.c. */
+#ifndef SIM_LINUX_KMEMLEAK_H
+#define SIM_LINUX_KMEMLEAK_H
+
+#include <linux/types.h>
+
+void kmemleak_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp);
+void kmemleak_free(const void *ptr);
+void kmemleak_free_part(const void *ptr, size_t size);
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What KMSAN calls uninitialized is filled with junk here. */
+#ifndef SIM_LINUX_KMSAN_CHECKS_H
+#define SIM_LINUX_KMSAN_CHECKS_H
+
+#include <string.h>
+#include <linux/types.h>
+
+#define SIM_JUNK	0x5a
+
+static inline void kmsan_poison_memory(const void *ptr, size_t size, gfp_t gfp)
+{
+	(void)gfp;
+	memset((void *)ptr, SIM_JUNK, size);
+}
+
+#endif

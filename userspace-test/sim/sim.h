@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The fake machine: what test programs steer and what they may ask it. Whatever
+ * the core does that a kernel would not forgive ends the program (sim_die()).
+ */
+#ifndef SIM_H
+#define SIM_H
+
+#include "seam.h"
+
+/* Nodes 0 and 1 have memory, 2 is online without, 3 is possible but absent. */
+#define SIM_NR_NODES	4
+#define SIM_MEM_SHIFT	26
+#define SIM_MEM_BYTES	(1UL << SIM_MEM_SHIFT)
+#define SIM_NR_PAGES	(SIM_MEM_BYTES >> PAGE_SHIFT)
+
+/* A machine begins and ends with the module in it. */
+void sim_start(unsigned int small_max, u64 seed);
+/* Unloads the module; dies if it left anything behind. */
+void sim_end(void);
+/* The same check while heaps are gone but the module is loaded. */
+void sim_check_empty(void);
+
+/* Runs what is due in the background: RCU callbacks, work, the clock. */
+void sim_run_rcu(void);
+void sim_run_work(void);
+/* Perhaps one of them: called by tests between their steps. */
+void sim_tick(u64 random);
+bool sim_work_pending(void);
+
+/* Prints why and ends the program, after sim_on_death() if that is set. */
+void sim_die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
+extern void (*sim_on_death)(void);
+
+/* What the page allocator gave out and has not got back. */
+unsigned long sim_pages_held(void);
+bool sim_page_is_held(const void *addr);
+void *sim_mem(void);
+/* What kmalloc() gave out, in bytes asked for. */
+unsigned long sim_slab_bytes(void);
+unsigned long sim_slab_objects(void);
+
+/**
+ * struct sim_fault - which allocations of pages and of slab objects fail
+ * @nth: the nth from now on, 0 for none
+ * @forever: and all that follow it
+ * @max_order: runs of more than 1 << @max_order pages, -1 for none
+ * @permille: so many of 1000 at random
+ * @full: those of pages from this node
+ * @meanwhile: called in the midst of the @meanwhile_nth from now on
+ * @calls: counted: allocations tried
+ * @failed: counted: allocations refused
+ * @gfp: told: of the last run of pages asked for, of one page and of more
+ * @hit: counted: of those by @nth
+ * @hit_order: order of the last run that was refused by any of @nth,
+ *	       @max_order and @permille, -1 if it was a slab object
+ */
+struct sim_fault {
+	unsigned long nth;
+	bool forever;
+	int max_order;
+	unsigned int permille;
+	bool full[SIM_NR_NODES];
+	void (*meanwhile)(void);
+	unsigned long meanwhile_nth;
+	unsigned long calls;
+	unsigned long failed;
+	gfp_t gfp[2];
+	unsigned long hit;
+	int hit_order;
+};
+
+extern struct sim_fault sim_fault;
+void sim_fault_reset(void);
+
+/* The machine as a whole */
+extern bool sim_init_on_alloc, sim_init_on_free;
+/* A report every time, or as the rate limit says. */
+extern bool sim_report_all;
+/* WARN_ON_ONCE() is a failure unless this is set; how many there were. */
+extern bool sim_expect_warn;
+extern unsigned long sim_nr_warn;
+
+/* The log: how many lines hold @text since the last sim_log_clear(). */
+unsigned int sim_log_count(const char *text);
+void sim_log_clear(void);
+
+/* A generator of random numbers; every test has its own. */
+struct sim_rng {
+	u64 state;
+};
+
+static inline struct sim_rng sim_rng(u64 seed)
+{
+	return (struct sim_rng){ seed * 0x9e3779b97f4a7c15ULL + 1 };
+}
+
+static inline u64 sim_random(struct sim_rng *rng)
+{
+	u64 z = rng->state += 0x9e3779b97f4a7c15ULL;
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+	return z ^ (z >> 31);
+}
+
+static inline u64 sim_below(struct sim_rng *rng, u64 n)
+{
+	return sim_random(rng) % n;
+}
+
+#endif

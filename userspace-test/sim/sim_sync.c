@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Contexts, locks, RCU and work of the fake machine. */
+#include "sim.h"
+
+__thread struct sim_context sim_context;
+bool sim_preempt_rt;
+unsigned long sim_jiffies;
+
+void sim_might_sleep(const char *why)
+{
+	if (!preemptible() || sim_context.rcu_depth)
+		sim_die("%s, and may sleep, in atomic context", why);
+}
+
+void sim_might_take_sleeping_lock(const char *why)
+{
+	if (sim_context.nr_raw_locks)
+		sim_die("%s under a raw spinlock", why);
+	if (sim_preempt_rt && !preemptible())
+		sim_die("%s in atomic context on PREEMPT_RT", why);
+}
+
+static void lock_take(struct mutex *lock)
+{
+	if (__atomic_load_n(&lock->owner, __ATOMIC_RELAXED) == &sim_context)
+		sim_die("a lock is taken twice");
+	pthread_mutex_lock(&lock->lock);
+	__atomic_store_n(&lock->owner, &sim_context, __ATOMIC_RELAXED);
+}
+
+static void lock_drop(struct mutex *lock)
+{
+	if (__atomic_load_n(&lock->owner, __ATOMIC_RELAXED) != &sim_context)
+		sim_die("a lock is dropped by who does not hold it");
+	__atomic_store_n(&lock->owner, NULL, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&lock->lock);
+}
+
+void mutex_lock(struct mutex *mutex)
+{
+	sim_might_sleep("takes a mutex");
+	lock_take(mutex);
+}
+
+void mutex_unlock(struct mutex *mutex)
+{
+	lock_drop(mutex);
+}
+
+void raw_spin_lock_init(raw_spinlock_t *lock)
+{
+	pthread_mutex_init(&lock->lock, NULL);
+	lock->owner = NULL;
+}
+
+/* The flags say whether interrupts were on, so nesting can be checked. */
+unsigned long sim_raw_lock(raw_spinlock_t *lock)
+{
+	if (sim_context.nr_raw_locks)
+		sim_die("two raw spinlocks are held together");
+	lock_take(lock);
+	return 0x200 + sim_context.nr_raw_locks++;
+}
+
+void sim_raw_unlock(raw_spinlock_t *lock, unsigned long flags)
+{
+	lock_drop(lock);
+	if (flags != 0x200 + --sim_context.nr_raw_locks)
+		sim_die("interrupts are restored to what they were not");
+}
+
+void sim_assert_held(const struct mutex *lock, const char *file, int line)
+{
+	if (__atomic_load_n(&lock->owner, __ATOMIC_RELAXED) != &sim_context)
+		sim_die("%s:%d: the lock is not held", file, line);
+}
+
+/*
+ * RCU: readers share a lock that a grace period takes alone, once, before it
+ * calls back. Between readers that orders nothing, so ThreadSanitizer misses
+ * no race of theirs.
+ */
+static pthread_rwlock_t rcu_lock = PTHREAD_RWLOCK_INITIALIZER;
+static pthread_mutex_t rcu_queue_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct rcu_head *rcu_queue;
+
+void rcu_read_lock(void)
+{
+	if (!sim_context.rcu_depth++)
+		pthread_rwlock_rdlock(&rcu_lock);
+}
+
+void rcu_read_unlock(void)
+{
+	if (!sim_context.rcu_depth)
+		sim_die("rcu_read_unlock() without rcu_read_lock()");
+	if (!--sim_context.rcu_depth)
+		pthread_rwlock_unlock(&rcu_lock);
+}
+
+void sim_assert_rcu(const char *file, int line)
+{
+	if (!sim_context.rcu_depth)
+		sim_die("%s:%d: not under rcu_read_lock()", file, line);
+}
+
+void call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head))
+{
+	head->func = func;
+	pthread_mutex_lock(&rcu_queue_lock);
+	head->next = rcu_queue;
+	rcu_queue = head;
+	pthread_mutex_unlock(&rcu_queue_lock);
+}
+
+/* Runs @func's caller in a thread of the kernel's own: it may do anything. */
+static struct sim_context context_enter(void)
+{
+	struct sim_context old = sim_context;
+
+	if (old.nr_raw_locks || old.rcu_depth)
+		sim_die("waits with a lock held or inside an RCU section");
+	sim_context.atomic = false;
+	return old;
+}
+
+void sim_run_rcu(void)
+{
+	struct sim_context old = context_enter();
+	struct rcu_head *head, *next;
+
+	pthread_mutex_lock(&rcu_queue_lock);
+	head = rcu_queue;
+	rcu_queue = NULL;
+	pthread_mutex_unlock(&rcu_queue_lock);
+
+	pthread_rwlock_wrlock(&rcu_lock);
+	pthread_rwlock_unlock(&rcu_lock);
+	for (; head; head = next) {
+		next = head->next;
+		head->func(head);
+	}
+	sim_context = old;
+}
+
+void rcu_barrier(void)
+{
+	sim_might_sleep("rcu_barrier()");
+	sim_run_rcu();
+}
+
+/* Work */
+static pthread_mutex_t work_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t work_done = PTHREAD_COND_INITIALIZER;
+static struct work_struct *work_queue;
+
+bool schedule_work(struct work_struct *work)
+{
+	bool queued = false;
+
+	pthread_mutex_lock(&work_lock);
+	if (!work->pending) {
+		work->pending = true;
+		work->next = work_queue;
+		work_queue = work;
+		queued = true;
+	}
+	pthread_mutex_unlock(&work_lock);
+	return queued;
+}
+
+bool cancel_work_sync(struct work_struct *work)
+{
+	struct work_struct **where;
+	bool was_pending;
+
+	sim_might_sleep("cancel_work_sync()");
+	pthread_mutex_lock(&work_lock);
+	was_pending = work->pending;
+	for (where = &work_queue; *where; where = &(*where)->next) {
+		if (*where == work) {
+			*where = work->next;
+			break;
+		}
+	}
+	work->pending = false;
+	while (work->running)
+		pthread_cond_wait(&work_done, &work_lock);
+	pthread_mutex_unlock(&work_lock);
+	return was_pending;
+}
+
+void sim_run_work(void)
+{
+	struct sim_context old = context_enter();
+	struct work_struct *work;
+
+	pthread_mutex_lock(&work_lock);
+	/* An item that another thread runs stays queued, as in the kernel. */
+	for (work = work_queue; work && !work->running; work = work_queue) {
+		work_queue = work->next;
+		work->pending = false;
+		work->running = true;
+		pthread_mutex_unlock(&work_lock);
+		work->func(work);
+		pthread_mutex_lock(&work_lock);
+		work->running = false;
+		pthread_cond_broadcast(&work_done);
+	}
+	pthread_mutex_unlock(&work_lock);
+	sim_context = old;
+}
+
+bool sim_work_pending(void)
+{
+	bool pending;
+
+	pthread_mutex_lock(&work_lock);
+	pending = work_queue;
+	pthread_mutex_unlock(&work_lock);
+	return pending;
+}
+
+void sim_tick(u64 random)
+{
+	if (random % 16 == 0)
+		sim_run_rcu();
+	if (random % 32 == 1)
+		sim_run_work();
+	if (random % 64 == 2)
+		__atomic_add_fetch(&sim_jiffies, 1, __ATOMIC_RELAXED);
+}
