@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Every file that a person reads, parsed to the letter, and compared with the
+ * others: they tell of the same heaps.
+ */
+#include "obm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+
+#define PAGE	((u64)sysconf(_SC_PAGESIZE))
+
+#define OK(expr)							\
+	do {								\
+		bool ok_ = expr;					\
+									\
+		if (!ok_)						\
+			TH_LOG("%s", obm_error);			\
+		ASSERT_TRUE(ok_);					\
+	} while (0)
+
+/* Heaps that have something of everything. */
+static const char *const heaps[] = { "plain", "trimmed", "short", "idle" };
+
+static const char *const heap_files[] = { "stats", "classes", "arenas" };
+
+static const char *heap_path(const char *heap, const char *file)
+{
+	static char path[128];
+
+	snprintf(path, sizeof(path), OBM_HEAPS "/%s/%s", heap, file);
+	return path;
+}
+
+static bool read_info(struct obm_info *info)
+{
+	char *text = obm_read(OBM_INFO, 65536);
+	bool ok = text && obm_parse_info(text, info);
+
+	free(text);
+	return ok;
+}
+
+/* Of all heaps if @heap is NULL. */
+static bool read_stats(const char *heap, struct obm_stats *stats)
+{
+	char *text = obm_read(heap ? heap_path(heap, "stats") :
+			      OBM_DEBUG "/stats", 4096);
+	bool ok = text && obm_parse_stats(text, stats);
+
+	free(text);
+	return ok;
+}
+
+static bool read_classes(const char *heap, struct obm_classes *classes)
+{
+	char *text = obm_read(heap_path(heap, "classes"), 4096);
+	bool ok = text && obm_parse_classes(text, classes);
+
+	free(text);
+	return ok;
+}
+
+static bool read_arenas(const char *heap, struct obm_arenas *arenas)
+{
+	char *text = obm_read(heap_path(heap, "arenas"), 4096);
+	bool ok = text && obm_parse_arenas(text, arenas);
+
+	free(text);
+	return ok;
+}
+
+FIXTURE(formats) {
+	int log;
+};
+
+FIXTURE_SETUP(formats)
+{
+	const char *lack = obm_lack();
+
+	if (lack)
+		SKIP(return, "%s", lack);
+	self->log = obm_log_open();
+	obm_unload_all();
+	OK(obm_load("obmalloc", ""));
+	OK(obm_load("stress", ""));
+	OK(obm_stress("create plain"));
+	OK(obm_stress("fill plain n=5000 sizes=0-2000"));
+	OK(obm_stress("create trimmed"));
+	OK(obm_stress("fill trimmed n=40000 size=200"));
+	OK(obm_stress("free trimmed percent=97"));
+	OK(obm_write(heap_path("trimmed", "trim"), "1"));
+	OK(obm_stress("free plain percent=30"));
+	/* Too little for an arena of 64 pools: a shorter one has to do. */
+	OK(obm_stress("create short limit=120000"));
+	OK(obm_stress("fill short n=100 size=64"));
+	OK(obm_stress("create idle"));
+}
+
+FIXTURE_TEARDOWN(formats)
+{
+	obm_unload_all();
+	close(self->log);
+}
+
+TEST_F(formats, obminfo)
+{
+	struct obm_info info;
+	size_t per_heap, i;
+
+	OK(read_info(&info));
+	ASSERT_EQ(info.nr_rows % 4, 0);
+	per_heap = info.nr_rows / 4;
+	/* 39 classes up to 512 where a page has 4 KiB, and the raw blocks. */
+	if (PAGE == 4096)
+		EXPECT_EQ(per_heap, 40);
+	for (i = 0; i < 4; i++)
+		EXPECT_STREQ(info.rows[i * per_heap].heap, heaps[i]);
+	EXPECT_EQ(info.rows[0].class, 8);
+	EXPECT_EQ(info.rows[per_heap - 2].class, 512);
+}
+
+TEST_F(formats, stats_of_all_are_the_sum)
+{
+	static const u64 zero[NR_STATS];
+	struct obm_stats all, one, sum = { };
+	unsigned int i, key;
+
+	for (i = 0; i < 4; i++) {
+		OK(read_stats(heaps[i], &one));
+		EXPECT_GE(one.value[PEAK_BYTES], one.value[HELD_BYTES]);
+		for (key = 0; key < NR_STATS; key++)
+			sum.value[key] += one.value[key];
+	}
+	OK(read_stats(NULL, &all));
+	for (key = 0; key < NR_STATS; key++)
+		EXPECT_EQ(all.value[key], sum.value[key]) {
+			TH_LOG("key %u", key);
+		}
+	EXPECT_EQ(all.value[LIMIT_BYTES], 120000);
+	EXPECT_EQ(memcmp(&all.value[NR_BAD_FOREIGN], zero,
+			 (NR_STATS - NR_BAD_FOREIGN) * sizeof(u64)), 0);
+}
+
+TEST_F(formats, an_idle_heap_holds_itself_alone)
+{
+	struct obm_arenas arenas;
+	struct obm_stats stats;
+	u64 *v = stats.value;
+
+	OK(read_stats("idle", &stats));
+	EXPECT_GT(v[META_BYTES], 0);
+	EXPECT_LT(v[META_BYTES], PAGE);
+	EXPECT_EQ(v[HELD_BYTES], v[META_BYTES]);
+	EXPECT_EQ(v[PEAK_BYTES], v[META_BYTES]);
+	EXPECT_EQ(v[NR_ARENAS_GOT], 0);
+	EXPECT_EQ(v[NR_ALLOCS], 0);
+	OK(read_arenas("idle", &arenas));
+	EXPECT_EQ(arenas.nr_arenas, 0);
+}
+
+TEST_F(formats, classes_agree_with_obminfo)
+{
+	struct obm_classes classes;
+	struct obm_row *row;
+	struct obm_info info;
+	unsigned int i;
+	size_t ci;
+
+	OK(read_info(&info));
+	row = info.rows;
+	for (i = 0; i < 4; i++, row++) {
+		OK(read_classes(heaps[i], &classes));
+		ASSERT_EQ(classes.nr_rows + 1, info.nr_rows / 4);
+		for (ci = 0; ci < classes.nr_rows; ci++, row++) {
+			EXPECT_EQ(classes.rows[ci].size, row->class);
+			EXPECT_EQ(classes.rows[ci].used, row->active);
+			EXPECT_EQ(classes.rows[ci].pools, row->pools);
+		}
+	}
+}
+
+TEST_F(formats, stats_agree_with_classes)
+{
+	struct obm_classes classes;
+	struct obm_class *class;
+	struct obm_stats stats;
+	unsigned int i;
+
+	for (i = 0; i < 4; i++) {
+		u64 used = 0, avail = 0, quant = 0, pools = 0, blocks = 0;
+
+		OK(read_classes(heaps[i], &classes));
+		OK(read_stats(heaps[i], &stats));
+		for (class = classes.rows;
+		     class < classes.rows + classes.nr_rows; class++) {
+			used += class->used * class->size;
+			avail += class->avail * class->size;
+			quant += class->pools *
+				 (PAGE - class->per_pool * class->size);
+			pools += class->pools;
+			blocks += class->used;
+		}
+		EXPECT_EQ(stats.value[USED_BYTES], used);
+		EXPECT_EQ(stats.value[AVAIL_BYTES], avail);
+		EXPECT_EQ(stats.value[QUANT_BYTES], quant);
+		EXPECT_EQ(stats.value[NR_POOLS], pools);
+		EXPECT_EQ(stats.value[NR_BLOCKS], blocks);
+	}
+}
+
+TEST_F(formats, arenas_agree_with_stats)
+{
+	struct obm_arenas arenas;
+	struct obm_stats stats;
+	unsigned int i;
+
+	for (i = 0; i < 4; i++) {
+		OK(read_arenas(heaps[i], &arenas));
+		OK(read_stats(heaps[i], &stats));
+		EXPECT_EQ(arenas.nr_arenas, stats.value[NR_ARENAS]);
+		EXPECT_EQ(arenas.nr_partial + arenas.nr_full,
+			  stats.value[NR_POOLS]);
+		EXPECT_EQ(arenas.nr_unused, stats.value[NR_UNUSED_POOLS]);
+		EXPECT_EQ(arenas.nr_unused * PAGE, stats.value[UNUSED_BYTES]);
+		EXPECT_EQ((arenas.nr_unused + arenas.nr_partial +
+			   arenas.nr_full) * PAGE + stats.value[META_BYTES] +
+			  stats.value[RAW_BYTES], stats.value[HELD_BYTES]);
+	}
+}
+
+TEST_F(formats, arenas_show_every_state)
+{
+	struct obm_arenas plain, trimmed, shorter;
+	struct obm_stats stats;
+
+	OK(read_arenas("plain", &plain));
+	EXPECT_GT(plain.nr_partial, 0);
+	EXPECT_EQ(plain.nr_returned, 0);
+	OK(obm_stress("fill plain n=1000 size=512"));
+	OK(read_arenas("plain", &plain));
+	EXPECT_GT(plain.nr_full, 0);
+
+	OK(read_arenas("trimmed", &trimmed));
+	OK(read_stats("trimmed", &stats));
+	EXPECT_GT(trimmed.nr_returned, 0);
+	EXPECT_EQ(trimmed.nr_unused, 0);
+	EXPECT_GE(stats.value[NR_PAGES_PUT], trimmed.nr_returned);
+
+	OK(read_arenas("short", &shorter));
+	EXPECT_GT(shorter.nr_missing, 0);
+	EXPECT_GT(shorter.nr_unused, 0);
+}
+
+/* The text does not depend on how it is read. */
+TEST_F(formats, any_buffer_will_do)
+{
+	static const size_t steps[] = { 1, 7, 4095, 4097 };
+	const char *files[2 + 3], *path;
+	char *whole, *pieces;
+	unsigned int i, k;
+
+	files[0] = OBM_INFO;
+	files[1] = OBM_DEBUG "/stats";
+	for (i = 0; i < 3; i++)
+		files[2 + i] = strdup(heap_path("trimmed", heap_files[i]));
+	for (i = 0; i < 5; i++) {
+		path = files[i];
+		whole = obm_read(path, 1 << 20);
+		OK(whole);
+		EXPECT_GT(strlen(whole), 100);
+		for (k = 0; k < ARRAY_SIZE(steps); k++) {
+			pieces = obm_read(path, steps[k]);
+			OK(pieces);
+			EXPECT_STREQ(whole, pieces);
+			free(pieces);
+		}
+		free(whole);
+	}
+}
+
+TEST_F(formats, any_place_will_do)
+{
+	char *whole = obm_read(OBM_INFO, 1 << 20), piece[256];
+	size_t len, at;
+	ssize_t got;
+	int fd;
+
+	OK(whole);
+	len = strlen(whole);
+	fd = open(OBM_INFO, O_RDONLY);
+	ASSERT_GE(fd, 0);
+	/* Backwards, so that no piece follows the one before. */
+	for (at = len / 200 * 200; at; at -= 200) {
+		got = pread(fd, piece, 200, at);
+		ASSERT_EQ(got, (ssize_t)(len - at < 200 ? len - at : 200));
+		ASSERT_EQ(memcmp(piece, whole + at, got), 0);
+	}
+	EXPECT_EQ(lseek(fd, 0, SEEK_CUR), 0);
+	EXPECT_EQ(lseek(fd, 8, SEEK_SET), 8);
+	ASSERT_EQ(read(fd, piece, 14), 14);
+	EXPECT_EQ(memcmp(piece, "- version: 1.0", 14), 0);
+	EXPECT_EQ(pread(fd, piece, 200, len), 0);
+	EXPECT_EQ(lseek(fd, -1, SEEK_SET), -1);
+	close(fd);
+	free(whole);
+}
+
+TEST_F(formats, no_heap_no_row)
+{
+	static const u64 zero[NR_STATS];
+	struct obm_stats stats;
+	struct obm_info info;
+	unsigned int i;
+
+	for (i = 0; i < 4; i++)
+		OK(obm_stress("destroy %s", heaps[i]));
+	OK(read_info(&info));
+	EXPECT_EQ(info.nr_rows, 0);
+	OK(read_stats(NULL, &stats));
+	EXPECT_EQ(memcmp(stats.value, zero, sizeof(zero)), 0);
+	EXPECT_EQ(access(heap_path("plain", "stats"), F_OK), -1);
+}
+
+/* A table that is far longer than a page, with names as long as may be. */
+TEST_F(formats, many_heaps)
+{
+	struct obm_info info;
+	unsigned int i;
+
+	for (i = 0; i < 100; i++)
+		OK(obm_stress("create the_longest_name_there_is_%05u", i));
+	OK(read_info(&info));
+	EXPECT_EQ(info.nr_rows, 104 * (info.nr_rows / 104));
+	EXPECT_STREQ(info.rows[info.nr_rows - 1].heap,
+		     "the_longest_name_there_is_00099");
+	for (i = 0; i < 100; i += 2)
+		OK(obm_stress("destroy the_longest_name_there_is_%05u", i));
+	OK(read_info(&info));
+	EXPECT_EQ(info.nr_rows, 54 * (info.nr_rows / 54));
+}
+
+/* Who has a file open while its heap goes reads an error, nothing else. */
+TEST_F(formats, an_open_file_outlives_its_heap)
+{
+	int fds[3], trim;
+	unsigned int i;
+	char piece[64];
+
+	for (i = 0; i < 3; i++) {
+		fds[i] = open(heap_path("plain", heap_files[i]), O_RDONLY);
+		ASSERT_GE(fds[i], 0);
+		ASSERT_GT(read(fds[i], piece, 5), 0);
+	}
+	trim = open(heap_path("plain", "trim"), O_WRONLY);
+	ASSERT_GE(trim, 0);
+	OK(obm_stress("destroy plain"));
+	OK(obm_stress("create plain"));
+	for (i = 0; i < 3; i++) {
+		EXPECT_EQ(read(fds[i], piece, sizeof(piece)), -1);
+		EXPECT_EQ(errno, EIO);
+		close(fds[i]);
+	}
+	EXPECT_EQ(write(trim, "1", 1), -1);
+	EXPECT_EQ(errno, EIO);
+	close(trim);
+}
+
+TEST_F(formats, no_address_anywhere)
+{
+	char *text, *line;
+	unsigned int i, k;
+
+	text = obm_read(OBM_INFO, 65536);
+	OK(text && obm_parse_no_address(text));
+	text = obm_read(OBM_DEBUG "/stats", 65536);
+	OK(text && obm_parse_no_address(text));
+	for (i = 0; i < 4; i++) {
+		for (k = 0; k < 3; k++) {
+			text = obm_read(heap_path(heaps[i], heap_files[k]),
+					65536);
+			OK(text && obm_parse_no_address(text));
+		}
+	}
+	/* Leaks are reported, in lines that begin with the module's name. */
+	OK(obm_stress("destroy plain"));
+	text = obm_log_read(self->log);
+	EXPECT_NE(strstr(text, "obmalloc: heap plain: "), NULL);
+	for (line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+		if (!strncmp(line, "obmalloc: ", 10))
+			OK(obm_parse_no_address(line));
+}
+
+/* The parsers themselves refuse what is not right, or this proves nothing. */
+TEST(parsers_are_strict)
+{
+	static const char *const rows[] = {
+		"h/8 1 512 8 512 1 : tunables 0 0 0 : slabdata 1 1",
+		"h/8 1 512 8 512 1 : tunables 0 0 0 : slabdata 1 1 0 0",
+		"h/8 1 512 8 512 1 : tunables 0 0 1 : slabdata 1 1 0",
+		"h/8 1 512 8 512 2 : tunables 0 0 0 : slabdata 1 1 0",
+		"h/8 1 512 8 512 1 ; tunables 0 0 0 : slabdata 1 1 0",
+		"h/8 513 512 8 512 1 : tunables 0 0 0 : slabdata 1 1 0",
+		"h/8 1 511 8 512 1 : tunables 0 0 0 : slabdata 1 1 0",
+		"h/8 1 512 16 512 1 : tunables 0 0 0 : slabdata 1 1 0",
+		"h/8 1 512 8 512 1 : tunables 0 0 0 : slabdata 2 1 0",
+		"h/8 01 512 8 512 1 : tunables 0 0 0 : slabdata 1 1 0",
+		"h/8 -1 512 8 512 1 : tunables 0 0 0 : slabdata 1 1 0",
+		"h/8\t1 512 8 512 1 : tunables 0 0 0 : slabdata 1 1 0",
+		"h8 1 512 8 512 1 : tunables 0 0 0 : slabdata 1 1 0",
+		"h/x 1 512 8 512 1 : tunables 0 0 0 : slabdata 1 1 0",
+		"",
+	};
+	const char *head = "obminfo - version: 1.0\n# name and so on\n";
+	const char *row = "h/8 1 512 8 512 1 : tunables 0 0 0 : slabdata 1 1 0";
+	const char *raw = "h/raw 1 1 4096 1 1 : tunables 0 0 0 : slabdata 1 1 0";
+	struct obm_arenas arenas;
+	struct obm_info info;
+	char text[1024];
+	unsigned int i;
+
+	if (PAGE != 4096)
+		SKIP(return, "the examples are for pages of 4 KiB");
+	snprintf(text, sizeof(text), "%s%s\n%s\n", head, row, raw);
+	OK(obm_parse_info(text, &info));
+	EXPECT_FALSE(obm_parse_info(text + 1, &info));
+	text[strlen(text) - 1] = '\0';
+	EXPECT_FALSE(obm_parse_info(text, &info));
+	snprintf(text, sizeof(text), "%s%s\n%s\n", head, raw, row);
+	EXPECT_FALSE(obm_parse_info(text, &info));
+	snprintf(text, sizeof(text), "%s%s\n%s\n%s\n", head, row, row, raw);
+	EXPECT_FALSE(obm_parse_info(text, &info));
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		snprintf(text, sizeof(text), "%s%s\n%s\n", head, rows[i], raw);
+		EXPECT_FALSE(obm_parse_info(text, &info)) {
+			TH_LOG("taken: %s", rows[i]);
+		}
+	}
+	EXPECT_FALSE(obm_parse_arenas("# node arena |x|\n   0  1 |..|\n",
+				      &arenas));
+	EXPECT_TRUE(obm_parse_no_address("0000ffff and (ffff8880)\n"));
+	EXPECT_FALSE(obm_parse_no_address("at ffff888001234567\n"));
+}
+
+TEST_HARNESS_MAIN

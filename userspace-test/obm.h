@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the C tests share: modules, obmalloc's files and strict parsers of them.
+ * What returns bool says in obm_error why it is false.
+ */
+#ifndef OBM_H
+#define OBM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "kselftest.h"
+
+#define OBM_INFO	"/proc/obminfo"
+#define OBM_DEBUG	"/sys/kernel/debug/obmalloc"
+#define OBM_HEAPS	OBM_DEBUG "/heaps"
+#define OBM_STRESS	"/sys/kernel/debug/obm_stress"
+#define OBM_NAME_LEN	32
+
+extern char obm_error[256];
+
+typedef unsigned long long u64;
+
+/* A row of /proc/obminfo; class 0 is raw. */
+struct obm_row {
+	char heap[OBM_NAME_LEN];
+	u64 class;
+	u64 active;
+	u64 num;
+	u64 size;
+	u64 per_pool;
+	u64 pools;
+};
+
+struct obm_info {
+	struct obm_row *rows;
+	size_t nr_rows;
+};
+
+/* The lines of a stats file, in their order. */
+enum obm_stat {
+	USED_BYTES,
+	AVAIL_BYTES,
+	UNUSED_BYTES,
+	META_BYTES,
+	QUANT_BYTES,
+	RAW_BYTES,
+	HELD_BYTES,
+	PEAK_BYTES,
+	LIMIT_BYTES,
+	NR_BLOCKS,
+	NR_RAW,
+	NR_ALLOCS,
+	NR_FREES,
+	NR_FAILED,
+	NR_LIMITED,
+	NR_ARENAS,
+	NR_ARENAS_GOT,
+	NR_ARENAS_PUT,
+	NR_PAGES_PUT,
+	NR_POOLS,
+	NR_UNUSED_POOLS,
+	NR_BAD_FOREIGN,
+	NR_BAD_MISALIGNED,
+	NR_BAD_INTERIOR,
+	NR_BAD_STALE,
+	NR_BAD_DOUBLE,
+	NR_BAD_HEAP,
+	NR_BAD_SIZE,
+	NR_BAD_NOFAIL,
+	NR_STATS
+};
+
+struct obm_stats {
+	u64 value[NR_STATS];
+};
+
+/* A row of a classes file. */
+struct obm_class {
+	u64 size;
+	u64 per_pool;
+	u64 pools;
+	u64 used;
+	u64 avail;
+	u64 allocs;
+	u64 frees;
+};
+
+struct obm_classes {
+	struct obm_class *rows;
+	size_t nr_rows;
+};
+
+/* An arenas file, summed up. */
+struct obm_arenas {
+	u64 nr_arenas;
+	u64 nr_unused;
+	u64 nr_partial;
+	u64 nr_full;
+	u64 nr_returned;
+	u64 nr_missing;
+};
+
+bool obm_fail(const char *fmt, ...) __printf(1, 2);
+
+/* Why no test can run here, or NULL. */
+const char *obm_lack(void);
+bool obm_load(const char *module, const char *params);
+bool obm_unload(const char *module);
+void obm_unload_all(void);
+bool obm_stress(const char *fmt, ...) __printf(1, 2);
+
+/* A whole file, read in pieces of @step bytes; to be freed. */
+char *obm_read(const char *path, size_t step);
+bool obm_write(const char *path, const char *text);
+
+/* The kernel log from now on, and what has come since then; to be freed. */
+int obm_log_open(void);
+char *obm_log_read(int log);
+
+bool obm_parse_info(const char *text, struct obm_info *info);
+bool obm_parse_stats(const char *text, struct obm_stats *stats);
+bool obm_parse_classes(const char *text, struct obm_classes *classes);
+bool obm_parse_arenas(const char *text, struct obm_arenas *arenas);
+/* No word of @text is an address of kernel memory. */
+bool obm_parse_no_address(const char *text);
+
+#endif /* OBM_H */

@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Strict parsers: what does not follow the grammar to the letter is refused,
+ * and so is what cannot be at any one moment.
+ */
+#include "obm.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAX_FIELDS	32
+
+static const char *const stat_names[NR_STATS] = {
+	[USED_BYTES] = "used_bytes",
+	[AVAIL_BYTES] = "avail_bytes",
+	[UNUSED_BYTES] = "unused_bytes",
+	[META_BYTES] = "meta_bytes",
+	[QUANT_BYTES] = "quant_bytes",
+	[RAW_BYTES] = "raw_bytes",
+	[HELD_BYTES] = "held_bytes",
+	[PEAK_BYTES] = "peak_bytes",
+	[LIMIT_BYTES] = "limit_bytes",
+	[NR_BLOCKS] = "nr_blocks",
+	[NR_RAW] = "nr_raw",
+	[NR_ALLOCS] = "nr_allocs",
+	[NR_FREES] = "nr_frees",
+	[NR_FAILED] = "nr_failed",
+	[NR_LIMITED] = "nr_limited",
+	[NR_ARENAS] = "nr_arenas",
+	[NR_ARENAS_GOT] = "nr_arenas_got",
+	[NR_ARENAS_PUT] = "nr_arenas_put",
+	[NR_PAGES_PUT] = "nr_pages_put",
+	[NR_POOLS] = "nr_pools",
+	[NR_UNUSED_POOLS] = "nr_unused_pools",
+	[NR_BAD_FOREIGN] = "nr_bad_foreign",
+	[NR_BAD_MISALIGNED] = "nr_bad_misaligned",
+	[NR_BAD_INTERIOR] = "nr_bad_interior",
+	[NR_BAD_STALE] = "nr_bad_stale",
+	[NR_BAD_DOUBLE] = "nr_bad_double",
+	[NR_BAD_HEAP] = "nr_bad_heap",
+	[NR_BAD_SIZE] = "nr_bad_size",
+	[NR_BAD_NOFAIL] = "nr_bad_nofail",
+};
+
+/* A number as printf's %llu writes it: no sign, no leading zero. */
+static bool parse_number(const char *text, u64 *value)
+{
+	size_t len = strspn(text, "0123456789");
+
+	if (!len || text[len] || (text[0] == '0' && len > 1) || len > 19)
+		return obm_fail("not a number: '%s'", text);
+	*value = strtoull(text, NULL, 10);
+	return true;
+}
+
+/* The next line, without its newline, of which @line is a copy. */
+static bool next_line(const char **text, char *line, size_t size)
+{
+	size_t len = strcspn(*text, "\n");
+
+	if (!(*text)[len])
+		return obm_fail("no newline after '%.60s'", *text);
+	if (len >= size)
+		return obm_fail("a line of %zu characters", len);
+	memcpy(line, *text, len);
+	line[len] = '\0';
+	*text += len + 1;
+	return true;
+}
+
+static bool expect_line(const char **text, const char *wanted)
+{
+	char line[512];
+
+	if (!next_line(text, line, sizeof(line)))
+		return false;
+	return !strcmp(line, wanted) ||
+	       obm_fail("'%s' where '%s' should be", line, wanted);
+}
+
+/* Fields that spaces part, and nothing but spaces. */
+static size_t split(char *line, char **fields)
+{
+	size_t nr = 0;
+
+	for (; *line; nr++) {
+		line += strspn(line, " ");
+		if (!*line || nr == MAX_FIELDS)
+			break;
+		fields[nr] = line;
+		line += strcspn(line, " ");
+		if (*line)
+			*line++ = '\0';
+	}
+	return nr;
+}
+
+static bool parse_name(char *name, struct obm_row *row)
+{
+	char *class = strrchr(name, '/');
+	size_t len = class ? (size_t)(class - name) : 0;
+
+	if (!len || len >= OBM_NAME_LEN || memchr(name, '/', len))
+		return obm_fail("'%s' is no HEAP/CLASS", name);
+	memcpy(row->heap, name, len);
+	row->heap[len] = '\0';
+	row->class = 0;
+	if (!strcmp(class + 1, "raw"))
+		return true;
+	return parse_number(class + 1, &row->class) &&
+	       (row->class || obm_fail("class 0"));
+}
+
+/*
+ * name active num size per_pool pages : tunables 0 0 0 : slabdata active_slabs
+ * num_slabs 0
+ */
+static bool parse_row(char *line, struct obm_row *row)
+{
+	static const char *const fixed[16] = {
+		[5] = "1", [6] = ":", [7] = "tunables", [8] = "0", [9] = "0",
+		[10] = "0", [11] = ":", [12] = "slabdata", [15] = "0",
+	};
+	u64 page = sysconf(_SC_PAGESIZE), active_pools, per_pool;
+	char *fields[MAX_FIELDS];
+	size_t nr = split(line, fields), i;
+
+	if (nr != 16)
+		return obm_fail("%zu fields after '%s'", nr, line);
+	for (i = 0; i < nr; i++)
+		if (fixed[i] && strcmp(fields[i], fixed[i]))
+			return obm_fail("field %zu of %s is '%s'", i + 1,
+					fields[0], fields[i]);
+	if (!parse_name(fields[0], row) ||
+	    !parse_number(fields[1], &row->active) ||
+	    !parse_number(fields[2], &row->num) ||
+	    !parse_number(fields[3], &row->size) ||
+	    !parse_number(fields[4], &row->per_pool) ||
+	    !parse_number(fields[13], &active_pools) ||
+	    !parse_number(fields[14], &row->pools))
+		return false;
+
+	per_pool = row->size ? page / row->size : 0;
+	if (row->size != (row->class ? row->class : page) ||
+	    row->per_pool != per_pool)
+		return obm_fail("sizes of %s/%llu", row->heap, row->class);
+	if (row->active > row->num || active_pools != row->pools ||
+	    row->num != row->pools * row->per_pool)
+		return obm_fail("%s/%llu: %llu of %llu blocks in %llu pools",
+				row->heap, row->class, row->active, row->num,
+				row->pools);
+	return true;
+}
+
+/* Each heap has the same classes, in rising order, and raw blocks last. */
+static bool check_order(const struct obm_info *info)
+{
+	const struct obm_row *rows = info->rows;
+	size_t nr = info->nr_rows, per_heap = 0, i;
+
+	while (per_heap < nr && rows[per_heap].class)
+		per_heap++;
+	if (!nr)
+		return true;
+	if (nr % ++per_heap)
+		return obm_fail("%zu rows, %zu a heap", nr, per_heap);
+	for (i = 0; i < nr; i++) {
+		if (rows[i].class != rows[i % per_heap].class)
+			return obm_fail("row %zu is of class %llu", i,
+					rows[i].class);
+		if (i % per_heap && strcmp(rows[i].heap, rows[i - 1].heap))
+			return obm_fail("rows of %s amid others", rows[i].heap);
+		if (i % per_heap && rows[i].class &&
+		    rows[i].class <= rows[i - 1].class)
+			return obm_fail("class %llu after %llu", rows[i].class,
+					rows[i - 1].class);
+		if (i && i % per_heap == 0 &&
+		    !strcmp(rows[i].heap, rows[i - 1].heap))
+			return obm_fail("heap %s twice", rows[i].heap);
+	}
+	return true;
+}
+
+bool obm_parse_info(const char *text, struct obm_info *info)
+{
+	char line[512];
+
+	*info = (struct obm_info){ };
+	if (!expect_line(&text, "obminfo - version: 1.0") ||
+	    !next_line(&text, line, sizeof(line)))
+		return false;
+	if (strncmp(line, "# name ", 7))
+		return obm_fail("the header is '%.60s'", line);
+	while (*text) {
+		info->rows = realloc(info->rows, (info->nr_rows + 1) *
+				     sizeof(*info->rows));
+		if (!info->rows)
+			abort();
+		if (!next_line(&text, line, sizeof(line)) ||
+		    !parse_row(line, &info->rows[info->nr_rows]))
+			return false;
+		info->nr_rows++;
+	}
+	return check_order(info);
+}
+
+/* What holds at any moment, whatever other CPUs do. */
+static bool check_identity(const u64 *v)
+{
+	u64 sum = v[USED_BYTES] + v[AVAIL_BYTES] + v[UNUSED_BYTES] +
+		  v[META_BYTES] + v[QUANT_BYTES] + v[RAW_BYTES];
+
+	if (sum != v[HELD_BYTES])
+		return obm_fail("the parts are %llu bytes, held are %llu", sum,
+				v[HELD_BYTES]);
+	if (v[NR_ALLOCS] - v[NR_FREES] != v[NR_BLOCKS] + v[NR_RAW])
+		return obm_fail("%llu allocations, %llu frees, %llu+%llu blocks",
+				v[NR_ALLOCS], v[NR_FREES], v[NR_BLOCKS],
+				v[NR_RAW]);
+	if (v[NR_ARENAS_GOT] - v[NR_ARENAS_PUT] != v[NR_ARENAS])
+		return obm_fail("%llu arenas got, %llu put, %llu there",
+				v[NR_ARENAS_GOT], v[NR_ARENAS_PUT],
+				v[NR_ARENAS]);
+	return true;
+}
+
+bool obm_parse_stats(const char *text, struct obm_stats *stats)
+{
+	char line[128], *value;
+	unsigned int i;
+
+	for (i = 0; i < NR_STATS; i++) {
+		if (!next_line(&text, line, sizeof(line)))
+			return false;
+		value = strstr(line, ": ");
+		if (!value)
+			return obm_fail("'%s' is no 'name: value'", line);
+		*value = '\0';
+		if (strcmp(line, stat_names[i]))
+			return obm_fail("'%s' where '%s' should be", line,
+					stat_names[i]);
+		if (!parse_number(value + 2, &stats->value[i]))
+			return false;
+	}
+	if (*text)
+		return obm_fail("'%.60s' after the end", text);
+	return check_identity(stats->value);
+}
+
+static bool parse_class(char *line, size_t ci, struct obm_class *class)
+{
+	u64 page = sysconf(_SC_PAGESIZE), number[8];
+	char *fields[MAX_FIELDS];
+	size_t nr = split(line, fields), i;
+
+	if (nr != 8)
+		return obm_fail("%zu fields in class %zu", nr, ci);
+	for (i = 0; i < nr; i++)
+		if (!parse_number(fields[i], &number[i]))
+			return false;
+	*class = (struct obm_class){ number[1], number[2], number[3], number[4],
+				     number[5], number[6], number[7] };
+	if (number[0] != ci || !class->size || class->size % 8)
+		return obm_fail("class %llu of %llu bytes", number[0],
+				class->size);
+	if (class->per_pool != page / class->size ||
+	    class->used + class->avail != class->pools * class->per_pool ||
+	    class->allocs - class->frees != class->used)
+		return obm_fail("class %zu does not add up", ci);
+	return true;
+}
+
+bool obm_parse_classes(const char *text, struct obm_classes *classes)
+{
+	char line[256];
+	struct obm_class *row;
+
+	*classes = (struct obm_classes){ };
+	if (!next_line(&text, line, sizeof(line)))
+		return false;
+	if (strncmp(line, "# ", 2))
+		return obm_fail("the header is '%s'", line);
+	while (*text) {
+		classes->rows = realloc(classes->rows, (classes->nr_rows + 1) *
+					sizeof(*classes->rows));
+		if (!classes->rows)
+			abort();
+		row = &classes->rows[classes->nr_rows];
+		if (!next_line(&text, line, sizeof(line)) ||
+		    !parse_class(line, classes->nr_rows, row))
+			return false;
+		if (classes->nr_rows && row->size <= row[-1].size)
+			return obm_fail("%llu bytes after %llu", row->size,
+					row[-1].size);
+		classes->nr_rows++;
+	}
+	return classes->nr_rows || obm_fail("no class");
+}
+
+/* 64 characters; what a short arena has not got is blank, and at the end. */
+static bool parse_map(const char *map, struct obm_arenas *arenas)
+{
+	unsigned int nr = 0;
+
+	for (; *map; map++, nr++) {
+		if (*map == '.')
+			arenas->nr_unused++;
+		else if (isdigit((unsigned char)*map))
+			arenas->nr_partial++;
+		else if (*map == '#')
+			arenas->nr_full++;
+		else if (*map == '-')
+			arenas->nr_returned++;
+		else if (*map == ' ')
+			arenas->nr_missing++;
+		else
+			return obm_fail("'%c' in a map", *map);
+		if (*map == ' ' && map[1] && map[1] != ' ')
+			return obm_fail("a hole in a map");
+	}
+	return nr == 64 || obm_fail("a map of %u pools", nr);
+}
+
+/* NODE ID |MAP| */
+bool obm_parse_arenas(const char *text, struct obm_arenas *arenas)
+{
+	char line[256], *map, *fields[MAX_FIELDS];
+	u64 node, id;
+	size_t len;
+
+	*arenas = (struct obm_arenas){ };
+	if (!next_line(&text, line, sizeof(line)))
+		return false;
+	if (strncmp(line, "# node arena |", 14))
+		return obm_fail("the header is '%s'", line);
+	for (; *text; arenas->nr_arenas++) {
+		if (!next_line(&text, line, sizeof(line)))
+			return false;
+		map = strstr(line, " |");
+		len = strlen(line);
+		if (!map || line[len - 1] != '|')
+			return obm_fail("no map in '%s'", line);
+		line[len - 1] = *map = '\0';
+		if (!parse_map(map + 2, arenas))
+			return false;
+		if (split(line, fields) != 2 || !parse_number(fields[0], &node) ||
+		    !parse_number(fields[1], &id))
+			return obm_fail("no node and number in '%s'", line);
+	}
+	return true;
+}
+
+/* ffff and twelve more hexadecimal digits, as x86-64 and arm64 have them. */
+bool obm_parse_no_address(const char *text)
+{
+	const char *found = text;
+
+	while ((found = strstr(found, "ffff"))) {
+		if (strspn(found, "0123456789abcdef") >= 16)
+			return obm_fail("an address: %.60s", found);
+		found += 4;
+	}
+	return true;
+}

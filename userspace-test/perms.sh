@@ -1,0 +1,110 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Who may read and write what. debugfs is closed to all but root as a whole, so
+# it is opened here for a moment, as some systems have it.
+. "$(dirname "$(readlink -f "$0")")/obm.sh"
+
+nobody=$obm_here/nobody
+heap=$obm_debug/heaps/hello
+readable="$obm_info $obm_debug/stats $heap/stats $heap/classes $heap/arenas"
+triggers="$obm_debug/trim $obm_debug/validate $heap/trim $heap/validate"
+
+begin_perms() {
+	load obmalloc
+	load hello
+}
+
+end_perms() {
+	unload hello obmalloc
+}
+
+# mode FILE MODE
+mode() {
+	equal "$1" "$(stat -c '%a %u %g' "$1")" "$2 0 0"
+}
+
+modes() {
+	local file
+
+	begin_perms
+	for file in $readable; do
+		mode "$file" 400
+	done
+	for file in $triggers; do
+		mode "$file" 200
+	done
+	mode $obm_param 444
+	for file in $obm_debug $obm_debug/heaps $heap; do
+		mode "$file" 755
+	done
+	equal "files" "$(find $obm_debug -type f | wc -l)" 8
+	end_perms
+}
+
+with_debugfs_open() {
+	chmod 755 /sys/kernel/debug
+	trap 'chmod 700 /sys/kernel/debug' EXIT
+	# Or nothing below proves anything.
+	"$nobody" ls $heap >/dev/null || fail "nobody cannot even look"
+}
+
+nobody_cannot_read() {
+	local file
+
+	begin_perms
+	with_debugfs_open
+	for file in $readable $triggers; do
+		"$nobody" cat "$file" 2>/dev/null && fail "$file is read"
+	done
+	"$nobody" cat $obm_param >/dev/null || fail "the parameter is hidden"
+	end_perms
+}
+
+nobody_cannot_write() {
+	local file
+
+	begin_perms
+	with_debugfs_open
+	for file in $readable $triggers $obm_param; do
+		"$nobody" sh -c "echo 1 >>$file" 2>/dev/null &&
+			fail "$file is written to"
+	done
+	end_perms
+}
+
+# Root passes the modes: here the files themselves must refuse.
+triggers_are_not_read() {
+	local file
+
+	begin_perms
+	for file in $triggers; do
+		cat "$file" 2>/dev/null && fail "$file is read"
+	done
+	end_perms
+}
+
+tables_are_not_written() {
+	local file
+
+	begin_perms
+	for file in $readable $obm_param; do
+		(echo 1 >>"$file") 2>/dev/null && fail "$file is written to"
+	done
+	end_perms
+}
+
+triggers_take_any_write() {
+	local file
+
+	begin_perms
+	for file in $triggers; do
+		echo >"$file" || fail "$file refuses a newline"
+		printf 'any %s' words >"$file" || fail "$file refuses words"
+	done
+	end_perms
+}
+
+begin
+run_cases modes nobody_cannot_read nobody_cannot_write triggers_are_not_read \
+	tables_are_not_written triggers_take_any_write kernel_log_is_clean
