@@ -54,8 +54,8 @@ newest_cached() {
 # Debian releases, the names of the images do not.
 stock_image() {
 	apt-cache pkgnames "linux-image-$1." |
-		grep -E "^linux-image-${1//./\\.}\.[^ ]*-amd64$" |
-		grep -vE -- '-(cloud|rt)-amd64$' | sort -V | tail -n 1
+		sed -n "/^linux-image-${1//./\\.}\.[^ ]*-amd64\$/p" |
+		sed '/-\(cloud\|rt\)-amd64$/d' | sort -V | tail -n 1
 }
 
 # The headers' own packages, by their dependencies: -common, linux-kbuild, ...
@@ -63,7 +63,8 @@ stock_headers() {
 	apt-cache depends --recurse --no-recommends --no-suggests \
 		--no-conflicts --no-breaks --no-replaces --no-enhances \
 		"linux-headers-$1" 2>/dev/null |
-		grep -E '^linux-(headers|kbuild|compiler)-[^ ]*$' | sort -u
+		sed -n '/^linux-\(headers\|kbuild\|compiler\)-[^ ]*$/p' |
+		sort -u
 }
 
 # Prefixes the absolute paths of an extracted headers tree with its new place.

@@ -170,11 +170,13 @@ static void run_raw(struct script *s)
 	resize(s, 50, obm_small_max);
 	resize(s, 1, obm_small_max + PAGE_SIZE);
 	resize(s, 3, 1);
-	sim_preempt_rt = sim_context.atomic = true;
+	sim_preempt_rt = true;
+	sim_context.atomic = true;
 	put(s, 48);
 	for (i = 1; i < 30; i++)
 		put(s, i);
-	sim_preempt_rt = sim_context.atomic = false;
+	sim_preempt_rt = false;
+	sim_context.atomic = false;
 	get(s, 52, 9 * PAGE_SIZE, GFP_KERNEL);
 	CHECK(obm_heap_validate(s->heap) == 0);
 	sim_run_work();

@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Random operations against a trivial model:
- *	model [--seed N] [--ops N] [--slow]
- * In slow mode every number and every invariant is checked after each step.
- */
+/* One run of the model: heaps, machine, steps, checks. */
 #include "model.h"
 
-#include <getopt.h>
 #include <unistd.h>
 
 struct model model;
 
-static void print_where(void)
+void model_print_where(void)
 {
 	printf("# to repeat: --seed %llu%s, step %llu\n", model.seed,
 	       model.slow ? " --slow" : "", model.step);
@@ -21,7 +16,7 @@ void model_fail(const char *file, int line, const char *what)
 {
 	printf("# %s:%d: %s\n", strrchr(file, '/') ? strrchr(file, '/') + 1 : file,
 	       line, what);
-	print_where();
+	model_print_where();
 	printf("not ok 1 - the model and the core differ\n");
 	fflush(stdout);
 	_exit(1);
@@ -145,27 +140,27 @@ static void check(void)
 		model_check_all();
 }
 
-static void run(u64 seed, u64 ops, unsigned int small_max)
+static void begin(unsigned int small_max)
 {
 	unsigned int i;
 
 	memset(&model.heaps, 0, sizeof(model.heaps));
 	memset(&model.nr_bad, 0, sizeof(model.nr_bad));
-	model.rng = sim_rng(seed ^ small_max);
+	memset(model.freed, 0, sizeof(model.freed));
 	model.target = 200;
 	model.nr_blocks = 0;
+	model.serial = 0;
 	for (i = 0; i < MODEL_BLOCKS; i++)
 		model.dense[i] = i;
-	memset(model.freed, 0, sizeof(model.freed));
-	sim_start(small_max, seed);
+	sim_start(small_max, model.seed);
 	model.own_page = alloc_pages(GFP_KERNEL, 0);
 	for (i = 0; i < MODEL_HEAPS; i++)
 		heap_create(&model.heaps[i]);
+}
 
-	for (model.step = 1; model.step <= ops; model.step++) {
-		step();
-		check();
-	}
+static void end(void)
+{
+	unsigned int i;
 
 	sim_fault_reset();
 	while (model.nr_blocks)
@@ -176,47 +171,29 @@ static void run(u64 seed, u64 ops, unsigned int small_max)
 		if (model.heaps[i].heap)
 			heap_destroy(&model.heaps[i]);
 	WRITE_ONCE(model.own_page->private, 0);
+	WRITE_ONCE(model.own_page->index, 0);
 	__free_page(model.own_page);
 	sim_end();
 }
 
-int main(int argc, char **argv)
+void model_run(u64 ops, unsigned int small_max)
 {
-	static const struct option options[] = {
-		{ "seed", required_argument, NULL, 's' },
-		{ "ops", required_argument, NULL, 'o' },
-		{ "slow", no_argument, NULL, 'l' },
-		{ }
-	};
-	const unsigned int small_max[] = {
-		min(512UL, OBM_SMALL_MAX), OBM_SMALL_MAX, 64, 200,
-	};
-	u64 ops = 100000;
-	unsigned int i;
-	int c;
+	model.rng = sim_rng(model.seed ^ small_max);
+	begin(small_max);
+	for (model.step = 1; model.step <= ops; model.step++) {
+		step();
+		check();
+	}
+	end();
+}
 
-	model.seed = 1;
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (c) {
-		case 's':
-			model.seed = strtoull(optarg, NULL, 0);
-			break;
-		case 'o':
-			ops = strtoull(optarg, NULL, 0);
-			break;
-		case 'l':
-			model.slow = true;
-			break;
-		default:
-			return 2;
-		}
+void model_run_input(const u8 *input, size_t size)
+{
+	model.rng = (struct sim_rng){ .input = input, .left = size };
+	begin(8 + below(OBM_SMALL_MAX - 7));
+	for (model.step = 1; model.rng.left; model.step++) {
+		step();
+		check();
 	}
-	sim_on_death = print_where;
-	tap_plan(ARRAY_SIZE(small_max));
-	for (i = 0; i < ARRAY_SIZE(small_max); i++) {
-		run(model.seed, ops / ARRAY_SIZE(small_max), small_max[i]);
-		tap_result(true, "%llu operations, small_max %u",
-			   ops / ARRAY_SIZE(small_max), small_max[i]);
-	}
-	return tap_status();
+	end();
 }

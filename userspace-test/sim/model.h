@@ -85,8 +85,7 @@ struct model {
 
 extern struct model model;
 
-void model_fail(const char *file, int line, const char *what)
-	__attribute__((noreturn));
+void model_fail(const char *file, int line, const char *what) __noreturn;
 #define MUST(cond)							\
 	do {								\
 		if (!(cond))						\
@@ -117,6 +116,12 @@ static inline size_t pages_of(size_t size)
 {
 	return size ? (size + PAGE_SIZE - 1) / PAGE_SIZE : 1;
 }
+
+/* model.c */
+void model_run(u64 ops, unsigned int small_max);
+/* Until the input is used up. */
+void model_run_input(const u8 *input, size_t size);
+void model_print_where(void);
 
 /* model_ops.c */
 size_t model_pick_size(void);

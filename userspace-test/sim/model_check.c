@@ -58,7 +58,7 @@ static bool differs(const char *what, u64 is, u64 expected)
 	return true;
 }
 
-#define SAME(field, expected)	wrong |= differs(#field, s.field, expected)
+#define SAME(field, expected)	(wrong |= differs(#field, s.field, expected))
 
 void model_check_heap(struct model_heap *h)
 {

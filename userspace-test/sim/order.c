@@ -87,11 +87,13 @@ static void run(const struct tap_test *tests, unsigned int nr)
 int main(void)
 {
 	tap_plan(order_nr_class_tests + order_nr_arena_tests +
-		 order_nr_node_tests + order_nr_heap_tests +
-		 order_nr_report_tests + order_nr_validate_tests);
+		 order_nr_node_tests + order_nr_race_tests +
+		 order_nr_heap_tests + order_nr_report_tests +
+		 order_nr_validate_tests);
 	run(order_class_tests, order_nr_class_tests);
 	run(order_arena_tests, order_nr_arena_tests);
 	run(order_node_tests, order_nr_node_tests);
+	run(order_race_tests, order_nr_race_tests);
 	run(order_heap_tests, order_nr_heap_tests);
 	run(order_report_tests, order_nr_report_tests);
 	run(order_validate_tests, order_nr_validate_tests);

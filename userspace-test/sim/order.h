@@ -40,14 +40,11 @@ extern const struct tap_test order_node_tests[];
 extern const unsigned int order_nr_node_tests;
 extern const struct tap_test order_heap_tests[];
 extern const unsigned int order_nr_heap_tests;
+extern const struct tap_test order_race_tests[];
+extern const unsigned int order_nr_race_tests;
 extern const struct tap_test order_report_tests[];
 extern const unsigned int order_nr_report_tests;
 extern const struct tap_test order_validate_tests[];
 extern const unsigned int order_nr_validate_tests;
-
-#define ORDER_TESTS(what, ...)						\
-	const struct tap_test order_##what##_tests[] = { __VA_ARGS__ };	\
-	const unsigned int order_nr_##what##_tests =			\
-		ARRAY_SIZE(order_##what##_tests)
 
 #endif

@@ -267,7 +267,7 @@ static void test_every_block(void)
 	order_end(heap, nr);
 }
 
-ORDER_TESTS(arena,
+const struct tap_test order_arena_tests[] = {
 	{ "pool: the lowest free block first", test_lowest_block },
 	{ "pool: a full one goes to the front", test_full_pool_first },
 	{ "pool: every block of every class", test_every_block },
@@ -278,4 +278,6 @@ ORDER_TESTS(arena,
 	{ "arena: trim after trim", test_trim_again },
 	{ "arena: runs of every order", test_fallback },
 	{ "arena: maps outside of pools", test_maps },
-);
+};
+
+const unsigned int order_nr_arena_tests = ARRAY_SIZE(order_arena_tests);

@@ -95,7 +95,8 @@ static void test_single_node(void)
 
 	nr_online_nodes = 1;
 	obm_free(obm_alloc(heap, 2 * PAGE_SIZE, GFP_KERNEL));
-	sim_fault.full[0] = sim_fault.full[1] = true;
+	sim_fault.full[0] = true;
+	sim_fault.full[1] = true;
 	calls = sim_fault.calls;
 	CHECK(!obm_alloc(heap, WHOLE, GFP_ATOMIC));
 	/* Node, a descriptor and a run for each order, and no more. */
@@ -132,46 +133,6 @@ static void test_memoryless_node(void)
 	CHECK_EQ(order_stats(heap).nr_arenas_got, 1);
 	CHECK(!obm_alloc_node(heap, 16, GFP_KERNEL | __GFP_THISNODE, 2));
 	order_end(heap, 2);
-}
-
-/*
- * What another CPU may do while this one allocates memory: it makes the same
- * node, takes the last block, uses up or brings a map.
- */
-static struct obm_heap *meanwhile_heap;
-static size_t meanwhile_size;
-
-static void meanwhile(void)
-{
-	CHECK(!!obm_alloc(meanwhile_heap, meanwhile_size, GFP_KERNEL));
-}
-
-static void test_meanwhile(void)
-{
-	struct obm_heap *heap = order_start(0, NUMA_NO_NODE);
-	static const size_t sizes[] = { 8, 16, 64, OBM_SMALL_MAX };
-	unsigned int i, nth;
-
-	meanwhile_heap = heap;
-	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
-		meanwhile_size = sizes[i];
-		for (nth = 1; nth < 6; nth++) {
-			void *ptr;
-
-			sim_fault.meanwhile = meanwhile;
-			sim_fault.meanwhile_nth = nth;
-			ptr = obm_alloc(heap, sizes[i], GFP_KERNEL);
-			sim_fault.meanwhile = NULL;
-			CHECK(!!ptr);
-			CHECK(obm_heap_validate(heap) == 0);
-			CHECK_EQ(order_stats(heap).held_bytes,
-				 atomic_long_read(&heap->held_bytes));
-			obm_heap_destroy(heap);
-			heap = obm_heap_create("order", NULL);
-			meanwhile_heap = heap;
-		}
-	}
-	order_end(heap, 0);
 }
 
 /* Without memory, what the heap itself can give up is given up first. */
@@ -266,16 +227,17 @@ static void test_rt_limit(void)
 	order_end(heap, 1);
 }
 
-ORDER_TESTS(node,
+const struct tap_test order_node_tests[] = {
 	{ "node: the caller's, or the one asked for", test_node_choice },
 	{ "node: another's blocks before its pages", test_other_node_blocks },
 	{ "node: a full one is left alone for a while", test_full_node_rests },
 	{ "node: a machine with one", test_single_node },
 	{ "node: a heap bound to one", test_bound_heap },
 	{ "node: one without memory", test_memoryless_node },
-	{ "node: another CPU meanwhile", test_meanwhile },
 	{ "node: trim before failure", test_trim_before_failure },
 	{ "rt: arenas are left to a worker", test_rt_arena },
 	{ "rt: raw blocks are left to a worker", test_rt_raw },
 	{ "rt: but serve a heap at its limit", test_rt_limit },
-);
+};
+
+const unsigned int order_nr_node_tests = ARRAY_SIZE(order_node_tests);

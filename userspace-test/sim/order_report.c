@@ -198,7 +198,7 @@ static void test_gfp_pages(void)
 	order_end(heap, 0);
 }
 
-ORDER_TESTS(report,
+const struct tap_test order_report_tests[] = {
 	{ "report: the title of each mistake", test_titles },
 	{ "report: what a foreign pointer is", test_foreign },
 	{ "report: rate limit", test_ratelimit },
@@ -206,4 +206,6 @@ ORDER_TESTS(report,
 	{ "report: no heap", test_no_heap },
 	{ "report: GFP flags", test_gfp },
 	{ "gfp: what the page allocator is told", test_gfp_pages },
-);
+};
+
+const unsigned int order_nr_report_tests = ARRAY_SIZE(order_report_tests);

@@ -26,7 +26,9 @@ static void scene_begin(struct scene *s)
 	s->arena = order_arena(units[0].ptrs[0]);
 	s->node = s->arena->node;
 	s->full = &s->arena->pools[0];
-	s->partial = s->unused = s->returned = NULL;
+	s->partial = NULL;
+	s->unused = NULL;
+	s->returned = NULL;
 	s->block = units[0].ptrs[0];
 	if (POOLS < 4)
 		return;
@@ -120,8 +122,10 @@ static void test_counts(void)
 	scene_end(&s);
 }
 
-ORDER_TESTS(validate,
+const struct tap_test order_validate_tests[] = {
 	{ "validate: broken pools", test_pools },
 	{ "validate: broken arenas", test_arenas },
 	{ "validate: broken counts", test_counts },
-);
+};
+
+const unsigned int order_nr_validate_tests = ARRAY_SIZE(order_validate_tests);

@@ -45,7 +45,8 @@ struct mutex {
 	pthread_mutex_t lock;
 	void *owner;
 };
-typedef struct mutex raw_spinlock_t;
+
+#define raw_spinlock_t		struct mutex
 
 #define DEFINE_MUTEX(name) \
 	struct mutex name = { .lock = PTHREAD_MUTEX_INITIALIZER }
@@ -61,14 +62,19 @@ void sim_assert_held(const struct mutex *lock, const char *file, int line);
 
 /* Atomics */
 #define ATOMIC_LONG_INIT(v)		{ (v) }
-#define atomic_long_read(a)		__atomic_load_n(&(a)->counter, __ATOMIC_RELAXED)
-#define atomic_long_set(a, v)		__atomic_store_n(&(a)->counter, v, __ATOMIC_RELAXED)
-#define atomic_long_add(v, a)		((void)__atomic_add_fetch(&(a)->counter, v, __ATOMIC_RELAXED))
-#define atomic_long_sub(v, a)		((void)__atomic_sub_fetch(&(a)->counter, v, __ATOMIC_RELAXED))
+#define atomic_long_read(a)						\
+	__atomic_load_n(&(a)->counter, __ATOMIC_RELAXED)
+#define atomic_long_set(a, v)						\
+	__atomic_store_n(&(a)->counter, v, __ATOMIC_RELAXED)
+#define atomic_long_add(v, a)						\
+	((void)__atomic_add_fetch(&(a)->counter, v, __ATOMIC_RELAXED))
+#define atomic_long_sub(v, a)						\
+	((void)__atomic_sub_fetch(&(a)->counter, v, __ATOMIC_RELAXED))
 #define atomic_long_inc(a)		atomic_long_add(1, a)
-#define atomic_long_dec(a)		atomic_long_sub(1, a)
-#define atomic_long_add_return(v, a)	__atomic_add_fetch(&(a)->counter, v, __ATOMIC_SEQ_CST)
-#define atomic_long_sub_return(v, a)	__atomic_sub_fetch(&(a)->counter, v, __ATOMIC_SEQ_CST)
+#define atomic_long_add_return(v, a)					\
+	__atomic_add_fetch(&(a)->counter, v, __ATOMIC_SEQ_CST)
+#define atomic_long_sub_return(v, a)					\
+	__atomic_sub_fetch(&(a)->counter, v, __ATOMIC_SEQ_CST)
 #define atomic_long_inc_return(a)	atomic_long_add_return(1, a)
 #define atomic_long_try_cmpxchg(a, old, new)				\
 	__atomic_compare_exchange_n(&(a)->counter, old, new, false,	\
@@ -80,9 +86,12 @@ void sim_assert_held(const struct mutex *lock, const char *file, int line);
 				    __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE); \
 	__old;								\
 })
-#define xchg(ptr, val)			__atomic_exchange_n(ptr, val, __ATOMIC_SEQ_CST)
-#define smp_load_acquire(ptr)		__atomic_load_n(ptr, __ATOMIC_ACQUIRE)
-#define smp_store_release(ptr, val)	__atomic_store_n(ptr, val, __ATOMIC_RELEASE)
+#define xchg(ptr, val)		__atomic_exchange_n(ptr, val, __ATOMIC_SEQ_CST)
+/* What they pair with, their users say. */
+#define smp_load_acquire(ptr)	__atomic_load_n(ptr, __ATOMIC_ACQUIRE)
+/* The same. */
+#define smp_store_release(ptr, val) \
+	__atomic_store_n(ptr, val, __ATOMIC_RELEASE)
 
 /* RCU: a grace period has to wait for every reader. */
 struct rcu_head {
@@ -103,6 +112,7 @@ static inline void list_add_tail_rcu(struct list_head *new,
 
 	new->next = head;
 	new->prev = prev;
+	/* Pairs with READ_ONCE() in list_for_each_entry_rcu(). */
 	smp_store_release(&prev->next, new);
 	head->prev = new;
 }

@@ -37,7 +37,7 @@
 #ifndef PAGE_SHIFT
 #define PAGE_SHIFT	12
 #endif
-#define PAGE_SIZE	(1UL << PAGE_SHIFT)
+#define PAGE_SIZE	BIT(PAGE_SHIFT)
 #define PAGE_MASK	(~(PAGE_SIZE - 1))
 #define offset_in_page(p)	((unsigned long)(p) & ~PAGE_MASK)
 
@@ -46,15 +46,13 @@
 #define swap(a, b)							\
 	do { typeof(a) __tmp = (a); (a) = (b); (b) = __tmp; } while (0)
 #define struct_size_t(type, member, n)					\
-	(sizeof(type) + (size_t)(n) * sizeof(((type *)NULL)->member[0]))
+	struct_size((type *)NULL, member, n)
 #define order_base_2(n)		((n) > 1 ? ilog2((n) - 1) + 1 : 0)
 #define __ffs64(word)		((unsigned int)__builtin_ctzll(word))
 #define __init
 #define __exit
 #define __ro_after_init
-#define IS_ENABLED(option)	(option)
-#define EXPORT_SYMBOL_NS_GPL(symbol, ns) \
-	_Static_assert(sizeof(&symbol), "exported")
+#define IS_ENABLED(CONFIG_x)	(CONFIG_x)
 #define CONFIG_PREEMPT_RT	sim_preempt_rt
 
 static inline size_t size_mul(size_t a, size_t b)
@@ -91,7 +89,7 @@ static inline ssize_t strscpy(char *to, const char *from, size_t size)
 #include "seam-mm.h"
 
 /* Messages: kept in memory, for tests to look at. */
-void sim_printk(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void sim_printk(const char *fmt, ...) __printf(1, 2);
 void sim_warn(const char *what, const char *file, int line);
 
 #define pr_err(...)		sim_printk(__VA_ARGS__)
@@ -111,10 +109,12 @@ enum { TAINT_BAD_PAGE, LOCKDEP_STILL_OK };
 #define add_taint(flag, ok)	((void)(flag), (void)(ok))
 
 struct ratelimit_state {
+	int interval;
 	int left;
 };
-#define DEFINE_RATELIMIT_STATE(name, interval, burst)			\
-	struct ratelimit_state name = { .left = (burst) }
+
+#define DEFINE_RATELIMIT_STATE(name, interval_, burst)			\
+	struct ratelimit_state name = { .interval = interval_, .left = burst }
 int __ratelimit(struct ratelimit_state *limit);
 
 u64 sim_get_random_long(void);

@@ -11,7 +11,7 @@
 /* Nodes 0 and 1 have memory, 2 is online without, 3 is possible but absent. */
 #define SIM_NR_NODES	4
 #define SIM_MEM_SHIFT	26
-#define SIM_MEM_BYTES	(1UL << SIM_MEM_SHIFT)
+#define SIM_MEM_BYTES	BIT(SIM_MEM_SHIFT)
 #define SIM_NR_PAGES	(SIM_MEM_BYTES >> PAGE_SHIFT)
 
 /* A machine begins and ends with the module in it. */
@@ -29,10 +29,12 @@ void sim_tick(u64 random);
 bool sim_work_pending(void);
 
 /* Prints why and ends the program, after sim_on_death() if that is set. */
-void sim_die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
+void sim_die(const char *fmt, ...) __printf(1, 2) __noreturn;
 extern void (*sim_on_death)(void);
 
 /* What the page allocator gave out and has not got back. */
+void sim_pages_start(void);
+void sim_pages_check_empty(void);
 unsigned long sim_pages_held(void);
 bool sim_page_is_held(const void *addr);
 void *sim_mem(void);
@@ -47,7 +49,6 @@ unsigned long sim_slab_objects(void);
  * @max_order: runs of more than 1 << @max_order pages, -1 for none
  * @permille: so many of 1000 at random
  * @full: those of pages from this node
- * @meanwhile: called in the midst of the @meanwhile_nth from now on
  * @calls: counted: allocations tried
  * @failed: counted: allocations refused
  * @gfp: told: of the last run of pages asked for, of one page and of more
@@ -61,8 +62,6 @@ struct sim_fault {
 	int max_order;
 	unsigned int permille;
 	bool full[SIM_NR_NODES];
-	void (*meanwhile)(void);
-	unsigned long meanwhile_nth;
 	unsigned long calls;
 	unsigned long failed;
 	gfp_t gfp[2];
@@ -70,7 +69,22 @@ struct sim_fault {
 	int hit_order;
 };
 
+/*
+ * What another CPU does at the nth opportunity from now on, that is when this
+ * one is about to take a raw spinlock or to allocate. Programs without threads
+ * so come by every interleaving of two calls, each in its turn.
+ */
+struct sim_meanwhile {
+	void (*func)(void);
+	unsigned long nth;
+};
+
+extern struct sim_meanwhile sim_meanwhile;
+void sim_opportunity(void);
+
 extern struct sim_fault sim_fault;
+/* Whether to refuse; @order is that of a run of pages, -1 of an object. */
+bool sim_should_fail(int order, gfp_t gfp);
 void sim_fault_reset(void);
 
 /* The machine as a whole */
@@ -85,14 +99,21 @@ extern unsigned long sim_nr_warn;
 unsigned int sim_log_count(const char *text);
 void sim_log_clear(void);
 
-/* A generator of random numbers; every test has its own. */
+/**
+ * struct sim_rng - a generator of random numbers; every test has its own
+ * @state: of it
+ * @input: choices are taken from here as long as it lasts, if it is set
+ * @left: bytes of it
+ */
 struct sim_rng {
 	u64 state;
+	const u8 *input;
+	size_t left;
 };
 
 static inline struct sim_rng sim_rng(u64 seed)
 {
-	return (struct sim_rng){ seed * 0x9e3779b97f4a7c15ULL + 1 };
+	return (struct sim_rng){ .state = seed * 0x9e3779b97f4a7c15ULL + 1 };
 }
 
 static inline u64 sim_random(struct sim_rng *rng)
@@ -106,7 +127,13 @@ static inline u64 sim_random(struct sim_rng *rng)
 
 static inline u64 sim_below(struct sim_rng *rng, u64 n)
 {
-	return sim_random(rng) % n;
+	u64 value = 0, max;
+
+	if (!rng->input)
+		return sim_random(rng) % n;
+	for (max = 1; max < n && rng->left; max <<= 8, rng->left--)
+		value = value << 8 | *rng->input++;
+	return value % n;
 }
 
 #endif

@@ -3,6 +3,7 @@
 #include "sim.h"
 #include "internal.h"
 
+#include <dlfcn.h>
 #include <unistd.h>
 
 #define LOG_BYTES	65536
@@ -18,10 +19,15 @@ static size_t log_len;
 static struct sim_rng random_long;
 static atomic_long_t module_refs;
 
-/* Every sanitizer's runtime has it; without one there is nothing to set. */
-void __sanitizer_set_death_callback(void (*callback)(void))
-	__attribute__((weak));
-void __sanitizer_print_stack_trace(void) __attribute__((weak));
+/* Every sanitizer's runtime has it; without one there is nothing to call. */
+static void sanitizer_call(const char *name, void (*arg)(void))
+{
+	void (*func)(void (*arg)(void));
+
+	func = dlsym(RTLD_DEFAULT, name);
+	if (func)
+		func(arg);
+}
 
 static void on_death(void)
 {
@@ -48,8 +54,7 @@ void sim_die(const char *fmt, ...)
 	va_end(args);
 	printf("\n");
 	on_death();
-	if (__sanitizer_print_stack_trace)
-		__sanitizer_print_stack_trace();
+	sanitizer_call("__sanitizer_print_stack_trace", NULL);
 	_exit(1);
 }
 
@@ -123,13 +128,9 @@ void module_put(struct module *module)
 		sim_die("drops a reference that it does not have");
 }
 
-void sim_pages_start(void);
-void sim_pages_check_empty(void);
-
 void sim_start(unsigned int small_max, u64 seed)
 {
-	if (__sanitizer_set_death_callback)
-		__sanitizer_set_death_callback(on_death);
+	sanitizer_call("__sanitizer_set_death_callback", on_death);
 	random_long = sim_rng(~seed);
 	sim_fault_reset();
 	sim_log_clear();

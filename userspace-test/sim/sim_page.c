@@ -5,15 +5,9 @@
  * that a page that was given back stays unused, and poisoned, for long.
  */
 #include "sim.h"
+#include "asan.h"
 
 #include <sys/mman.h>
-
-#ifdef __SANITIZE_ADDRESS__
-#include <sanitizer/asan_interface.h>
-#else
-#define __asan_poison_memory_region(addr, size)		((void)(addr))
-#define __asan_unpoison_memory_region(addr, size)	((void)(addr))
-#endif
 
 #define MAX_ORDER	(22 - PAGE_SHIFT)
 #define NODE_PAGES	(SIM_NR_PAGES / 2)
@@ -36,7 +30,7 @@ static struct pglist_data pgdats[2];
 
 /* What kmemleak was told of, by granule. */
 enum { LEAK_NONE, LEAK_START, LEAK_INSIDE };
-static u8 leak_map[SIM_MEM_BYTES / GRANULE] __attribute__((aligned(8)));
+static u8 leak_map[SIM_MEM_BYTES / GRANULE] __aligned(8);
 
 static int pfn_of(const struct page *page)
 {
@@ -61,7 +55,7 @@ bool virt_addr_valid(const void *ptr)
 struct page *virt_to_page(const void *ptr)
 {
 	if (!virt_addr_valid(ptr))
-		sim_die("virt_to_page(%p): no page there", ptr);
+		sim_die("%p is in no page", ptr);
 	return &sim_pages[((uintptr_t)ptr - (uintptr_t)sim_base) >> PAGE_SHIFT];
 }
 
@@ -192,8 +186,10 @@ static void pages_init(void)
 		sim_die("mmap: %s", strerror(errno));
 	sim_base = (char *)round_up((uintptr_t)mem, SIM_MEM_BYTES);
 	for (nid = 0; nid < 2; nid++)
-		for (order = 0; order <= MAX_ORDER; order++)
-			free_first[nid][order] = free_last[nid][order] = -1;
+		for (order = 0; order <= MAX_ORDER; order++) {
+			free_first[nid][order] = -1;
+			free_last[nid][order] = -1;
+		}
 	for (pfn = 0; pfn < SIM_NR_PAGES; pfn += 1 << MAX_ORDER)
 		free_add(pfn, MAX_ORDER);
 	__asan_poison_memory_region(sim_base, SIM_MEM_BYTES);
@@ -254,8 +250,6 @@ static struct page *run_get(int nid, gfp_t gfp, unsigned int order)
 	       PAGE_SIZE << order);
 	return page;
 }
-
-bool sim_should_fail(int order, gfp_t gfp);
 
 struct page *alloc_pages_node(int nid, gfp_t gfp, unsigned int order)
 {
@@ -418,9 +412,6 @@ bool sim_page_is_held(const void *addr)
 {
 	return virt_to_page(addr)->held;
 }
-
-void sim_pages_start(void);
-void sim_pages_check_empty(void);
 
 void sim_pages_start(void)
 {

@@ -4,19 +4,13 @@
  * object, and the injection of failures into it and the page allocator.
  */
 #include "sim.h"
-
-#ifdef __SANITIZE_ADDRESS__
-#include <sanitizer/asan_interface.h>
-#else
-#define __asan_poison_memory_region(addr, size)		((void)(addr))
-#define __asan_unpoison_memory_region(addr, size)	((void)(addr))
-#endif
+#include "asan.h"
 
 /* In front of each object, out of reach of who has it. */
 struct header {
 	struct kmem_cache *cache;
 	size_t size;
-} __attribute__((aligned(16)));
+} __aligned(16);
 
 struct kmem_cache {
 	unsigned int size;
@@ -36,20 +30,11 @@ void sim_fault_reset(void)
 	fault_rng = sim_rng(1);
 }
 
-bool sim_should_fail(int order, gfp_t gfp);
-
-/* Whether to refuse; @order is -1 for an object. */
 bool sim_should_fail(int order, gfp_t gfp)
 {
 	bool fail = false;
 
-	/* Only in programs without threads. */
-	if (sim_fault.meanwhile && --sim_fault.meanwhile_nth == 0) {
-		void (*meanwhile)(void) = sim_fault.meanwhile;
-
-		sim_fault.meanwhile = NULL;
-		meanwhile();
-	}
+	sim_opportunity();
 
 	if (gfp & __GFP_NOFAIL)
 		return false;

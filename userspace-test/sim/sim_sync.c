@@ -36,6 +36,21 @@ static void lock_drop(struct mutex *lock)
 	pthread_mutex_unlock(&lock->lock);
 }
 
+struct sim_meanwhile sim_meanwhile;
+
+void sim_opportunity(void)
+{
+	struct sim_context old = sim_context;
+	void (*func)(void) = sim_meanwhile.func;
+
+	if (!func || --sim_meanwhile.nth)
+		return;
+	sim_meanwhile.func = NULL;
+	sim_context = (struct sim_context){ .nid = old.nid };
+	func();
+	sim_context = old;
+}
+
 void mutex_lock(struct mutex *mutex)
 {
 	sim_might_sleep("takes a mutex");
@@ -58,6 +73,7 @@ unsigned long sim_raw_lock(raw_spinlock_t *lock)
 {
 	if (sim_context.nr_raw_locks)
 		sim_die("two raw spinlocks are held together");
+	sim_opportunity();
 	lock_take(lock);
 	return 0x200 + sim_context.nr_raw_locks++;
 }
@@ -93,7 +109,7 @@ void rcu_read_lock(void)
 void rcu_read_unlock(void)
 {
 	if (!sim_context.rcu_depth)
-		sim_die("rcu_read_unlock() without rcu_read_lock()");
+		sim_die("leaves an RCU section that it is not in");
 	if (!--sim_context.rcu_depth)
 		pthread_rwlock_unlock(&rcu_lock);
 }
@@ -145,7 +161,7 @@ void sim_run_rcu(void)
 
 void rcu_barrier(void)
 {
-	sim_might_sleep("rcu_barrier()");
+	sim_might_sleep("waits for RCU");
 	sim_run_rcu();
 }
 
@@ -174,7 +190,7 @@ bool cancel_work_sync(struct work_struct *work)
 	struct work_struct **where;
 	bool was_pending;
 
-	sim_might_sleep("cancel_work_sync()");
+	sim_might_sleep("waits for work");
 	pthread_mutex_lock(&work_lock);
 	was_pending = work->pending;
 	for (where = &work_queue; *where; where = &(*where)->next) {

@@ -15,8 +15,7 @@ int tap_run(const struct tap_test *tests, unsigned int nr);
 
 /* The same by hand: a plan, results, and the status in the end. */
 void tap_plan(unsigned int nr);
-void tap_result(bool ok, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
+void tap_result(bool ok, const char *fmt, ...) __printf(2, 3);
 int tap_status(void);
 
 /* What failed, in the words of the source; the test goes on. */

@@ -120,6 +120,14 @@ static struct item *exchange(struct worker *w, struct item *item)
 	return xchg(&slots[below(w, NR_SLOTS)], item);
 }
 
+static void provide(struct worker *w)
+{
+	struct item *item = item_new(w);
+
+	if (item)
+		item_free(w, exchange(w, item));
+}
+
 static void resize(struct worker *w)
 {
 	struct item *item = exchange(w, NULL);
@@ -225,7 +233,6 @@ static void private_heap(struct worker *w)
 static void step(struct worker *w)
 {
 	u64 dice = below(w, 1000);
-	struct item *item;
 
 	if (dice < 100)
 		resize(w);
@@ -247,8 +254,8 @@ static void step(struct worker *w)
 		sim_context.nid = below(w, 3);
 	else if (dice < 420)
 		item_free(w, exchange(w, NULL));
-	else if ((item = item_new(w)))
-		item_free(w, exchange(w, item));
+	else
+		provide(w);
 	sim_tick(sim_random(&w->rng));
 }
 

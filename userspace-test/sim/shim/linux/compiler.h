@@ -20,6 +20,4 @@
 /* Relaxed: who publishes something by it must say so. */
 #define WRITE_ONCE(x, val)	__atomic_store_n(&(x), val, __ATOMIC_RELAXED)
 
-#define data_race(expr)	(expr)
-
 #endif

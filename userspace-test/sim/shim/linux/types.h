@@ -19,11 +19,12 @@ typedef __s16 s16;
 typedef __u8 u8;
 typedef __s8 s8;
 
-typedef unsigned int gfp_t;
+#define gfp_t		unsigned int
+#define atomic_long_t	struct sim_atomic_long
 
-typedef struct {
+struct sim_atomic_long {
 	long counter;
-} atomic_long_t;
+};
 
 struct list_head {
 	struct list_head *next, *prev;
