@@ -56,6 +56,26 @@ static inline void obm_expect_sound(struct kunit *test, struct obm_heap *heap)
 	KUNIT_EXPECT_EQ(test, obm_heap_validate(heap), 0);
 }
 
+/*
+ * What is charged against the limit is what is held. Only the peak tells: with
+ * the largest block it is what is held now, if it was less before.
+ */
+static inline void obm_expect_charged(struct kunit *test, struct obm_heap *heap)
+{
+	struct obm_stats s;
+	void *ptr;
+
+	obm_heap_stats(heap, &s);
+	if (s.limit_bytes || s.peak_bytes >= s.held_bytes + OBM_MAX_BYTES)
+		return;
+	ptr = obm_alloc(heap, OBM_MAX_BYTES, GFP_KERNEL | __GFP_NOWARN);
+	if (!ptr)
+		return;
+	obm_heap_stats(heap, &s);
+	KUNIT_EXPECT_EQ(test, s.peak_bytes, s.held_bytes);
+	obm_free(ptr);
+}
+
 static inline int obm_test_init(struct kunit *test)
 {
 	test->priv = kunit_kzalloc(test, sizeof(struct obm_test), GFP_KERNEL);
@@ -72,6 +92,7 @@ static inline void obm_test_exit(struct kunit *test)
 		if (!priv->heaps[i])
 			continue;
 		obm_expect_sound(test, priv->heaps[i]);
+		obm_expect_charged(test, priv->heaps[i]);
 		KUNIT_EXPECT_EQ(test, obm_heap_destroy(priv->heaps[i]), 0UL);
 	}
 }

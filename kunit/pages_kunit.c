@@ -166,12 +166,21 @@ static void way_desc(const struct way *way, char *desc)
 
 KUNIT_ARRAY_PARAM(way, ways, way_desc);
 
+static void way_go(struct kunit *test, const struct way *way,
+		   struct obm_heap *heap, void **units)
+{
+	unsigned int i;
+
+	for (i = 0; i < ROUNDS; i++)
+		way->fn(test, heap, units);
+}
+
 static void no_page_is_lost(struct kunit *test)
 {
 	const struct way *way = test->param_value;
-	struct obm_heap *heap;
-	unsigned int i;
 	struct obm_stats first, last;
+	struct obm_heap *heap;
+	unsigned int try;
 	void **units;
 	long lost;
 
@@ -180,15 +189,20 @@ static void no_page_is_lost(struct kunit *test)
 	heap = obm_test_heap(test, way->limit);
 	units = units_new(test);
 
-	/* What comes the first time stays: the node, slabs, spare arenas. */
-	for (i = 0; i < ROUNDS; i++)
-		way->fn(test, heap, units);
+	/*
+	 * What comes the first time stays: the node, slabs, spare arenas. If
+	 * slabs grow later, they do not grow each time; what leaks does.
+	 */
+	way_go(test, way, heap, units);
 	first = obm_get(test, heap);
-	lost = free_pages_now();
-	for (i = 0; i < ROUNDS; i++)
-		way->fn(test, heap, units);
+	for (try = 0; try < 5; try++) {
+		lost = free_pages_now();
+		way_go(test, way, heap, units);
+		lost -= free_pages_now();
+		if (lost < SLACK_PAGES)
+			break;
+	}
 	last = obm_get(test, heap);
-	lost -= free_pages_now();
 	KUNIT_EXPECT_LT(test, lost, SLACK_PAGES);
 	KUNIT_EXPECT_EQ(test, last.held_bytes, first.held_bytes);
 	KUNIT_EXPECT_EQ(test, last.nr_blocks + last.nr_raw, 0);

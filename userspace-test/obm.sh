@@ -13,7 +13,12 @@ obm_debug=/sys/kernel/debug/obmalloc
 obm_param=/sys/module/obmalloc/parameters/small_max
 obm_stress=/sys/kernel/debug/obm_stress
 
-. "$obm_here/../kselftest/ktap_helpers.sh"
+# The kernel's: beside the installed tests, or where they were built from.
+for obm_ktap in "$obm_here/../kselftest" \
+		"${KSRC:-/nowhere}/tools/testing/selftests/kselftest"; do
+	[ ! -e "$obm_ktap/ktap_helpers.sh" ] || break
+done
+. "$obm_ktap/ktap_helpers.sh"
 
 say() {
 	echo "$*" | sed 's/^/# /'

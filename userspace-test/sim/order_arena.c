@@ -241,6 +241,33 @@ static void test_maps(void)
 	order_end(heap, 0);
 }
 
+/* init_on_alloc and init_on_free, as the kernel has them for slabs. */
+static void test_init(void)
+{
+	struct obm_heap *heap = order_start(0, NUMA_NO_NODE);
+	size_t i, size = order_few();
+	unsigned char *ptr, sum = 0;
+	bool on_free;
+
+	obm_alloc(heap, size, GFP_KERNEL);
+	for (on_free = false; ; on_free = true) {
+		sim_init_on_free = on_free;
+		sim_init_on_alloc = !on_free;
+		ptr = obm_alloc(heap, size, GFP_KERNEL);
+		memset(ptr, 1, size);
+		sim_no_junk = on_free;
+		obm_free(ptr);
+		CHECK(obm_alloc(heap, size, GFP_KERNEL) == ptr);
+		for (i = 0; i < size; i++)
+			sum |= ptr[i];
+		CHECK(!sum);
+		obm_free(ptr);
+		if (on_free)
+			break;
+	}
+	order_end(heap, 1);
+}
+
 /* Every block of every class can be had, and overlaps no other. */
 static void test_every_block(void)
 {
@@ -271,6 +298,7 @@ const struct tap_test order_arena_tests[] = {
 	{ "pool: the lowest free block first", test_lowest_block },
 	{ "pool: a full one goes to the front", test_full_pool_first },
 	{ "pool: every block of every class", test_every_block },
+	{ "pool: init_on_alloc, init_on_free", test_init },
 	{ "arena: the fullest first", test_fullest_arena },
 	{ "arena: the spare last", test_spare_last },
 	{ "arena: one spare is kept", test_one_spare },

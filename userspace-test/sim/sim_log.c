@@ -139,6 +139,7 @@ void sim_start(unsigned int small_max, u64 seed)
 	WRITE_ONCE(sim_jiffies, -100UL);
 	sim_init_on_alloc = false;
 	sim_init_on_free = false;
+	sim_no_junk = false;
 	sim_expect_warn = false;
 	sim_nr_warn = 0;
 	nr_online_nodes = 3;

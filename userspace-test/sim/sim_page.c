@@ -19,6 +19,7 @@ struct page sim_pages[SIM_NR_PAGES];
 char *sim_base;
 char sim_vmalloc_area[64];
 bool sim_init_on_alloc, sim_init_on_free;
+bool sim_no_junk;
 unsigned int nr_node_ids = SIM_NR_NODES;
 unsigned int nr_online_nodes = 3;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What KMSAN calls uninitialized is filled with junk here. */
+/* What KMSAN calls uninitialized is filled with junk here, unless ... */
 #ifndef SIM_LINUX_KMSAN_CHECKS_H
 #define SIM_LINUX_KMSAN_CHECKS_H
 
@@ -8,10 +8,14 @@
 
 #define SIM_JUNK	0x5a
 
+/* ... a test wants to see what was there. */
+extern bool sim_no_junk;
+
 static inline void kmsan_poison_memory(const void *ptr, size_t size, gfp_t gfp)
 {
 	(void)gfp;
-	memset((void *)ptr, SIM_JUNK, size);
+	if (!sim_no_junk)
+		memset((void *)ptr, SIM_JUNK, size);
 }
 
 #endif
