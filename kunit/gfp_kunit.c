@@ -194,43 +194,43 @@ static void flags_that_block_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, obm_get(test, heap).nr_failed, 0);
 }
 
+/* New arenas, raw pages, moves and a trim; returns how many got NULL. */
+static unsigned int alloc_and_free(struct obm_heap *heap)
+{
+	unsigned int i, failed = 0;
+	void *ptrs[16], *ptr;
+
+	for (i = 0; i < ARRAY_SIZE(ptrs); i++) {
+		ptr = obm_alloc(heap, 8 << i % 12, GFP_ATOMIC);
+		ptrs[i] = obm_realloc(heap, ptr, 24 << i % 10, GFP_ATOMIC);
+		failed += !ptrs[i];
+	}
+	for (i = 0; i < ARRAY_SIZE(ptrs); i++)
+		obm_free(ptrs[i]);
+	obm_heap_trim(heap);
+	return failed;
+}
+
 /*
- * With interrupts off, under a spinlock and in a bottom half: new arenas, raw
- * pages, trims and frees. DEBUG_ATOMIC_SLEEP and lockdep see if anything sleeps.
+ * With interrupts off, under a spinlock and in a bottom half. If anything
+ * sleeps, DEBUG_ATOMIC_SLEEP and lockdep see it.
  */
 static void atomic_contexts(struct kunit *test)
 {
 	struct obm_heap *heap = obm_test_heap(test, 0);
-	unsigned int context, i, failed = 0;
 	static DEFINE_SPINLOCK(lock);
+	unsigned int failed = 0;
 	unsigned long flags;
-	void *ptrs[16];
 
-	for (context = 0; context < 3; context++) {
-		obm_heap_trim(heap);
-		if (context == 0)
-			local_irq_save(flags);
-		else if (context == 1)
-			spin_lock(&lock);
-		else
-			local_bh_disable();
-		for (i = 0; i < ARRAY_SIZE(ptrs); i++) {
-			ptrs[i] = obm_alloc(heap, 8 << i % 12, GFP_ATOMIC);
-			failed += !ptrs[i];
-			ptrs[i] = obm_realloc(heap, ptrs[i], 24 << i % 10,
-					      GFP_ATOMIC);
-			failed += !ptrs[i];
-		}
-		for (i = 0; i < ARRAY_SIZE(ptrs); i++)
-			obm_free(ptrs[i]);
-		obm_heap_trim(heap);
-		if (context == 0)
-			local_irq_restore(flags);
-		else if (context == 1)
-			spin_unlock(&lock);
-		else
-			local_bh_enable();
-	}
+	local_irq_save(flags);
+	failed += alloc_and_free(heap);
+	local_irq_restore(flags);
+	spin_lock(&lock);
+	failed += alloc_and_free(heap);
+	spin_unlock(&lock);
+	local_bh_disable();
+	failed += alloc_and_free(heap);
+	local_bh_enable();
 	KUNIT_EXPECT_EQ(test, failed, 0U);
 	KUNIT_EXPECT_EQ(test, obm_get(test, heap).nr_arenas, 0);
 }

@@ -173,9 +173,10 @@ client_cycle() {
 	unload stress obmalloc
 }
 
-# Prints who allocated each object that was not freed but in the last cycle. Not
-# vmalloc(), which joins its areas and so keeps new descriptors for old ones;
-# its areas are compared by another case.
+# Prints who has allocated, in each cycle but the last, what was not freed: the
+# kernel may keep something once, a leak comes each time. Not vmalloc(), which
+# joins its areas and so keeps new descriptors for old ones; its areas are
+# compared by another case.
 unfreed() {
 	awk '
 		{
@@ -193,13 +194,19 @@ unfreed() {
 			delete owner[ptr]
 			if ($1 ~ /^(insmod|rmmod|load.sh)-/ &&
 			    site !~ /vmalloc|vmap_area|vm_area_node/)
-				owner[ptr] = $1 " " site
-			born[ptr] = cycle
+				owner[ptr] = cycle " " site
 		}
 		END {
 			for (ptr in owner)
-				if (born[ptr] < cycle)
-					print "cycle " born[ptr], owner[ptr]
+				kept[owner[ptr]] = 1
+			for (what in kept) {
+				split(what, word, " ")
+				if (word[1] < cycle)
+					cycles[word[2]] += 1
+			}
+			for (site in cycles)
+				if (cycles[site] == cycle - 1)
+					print site
 		}
 	' "$1"
 }

@@ -98,11 +98,13 @@ both_nodes_drain() {
 	end_numa
 }
 
-# Takes all of node 1 that may be had without reclaim.
+# Takes all of node 1 that may be had without reclaim; but not all there is, in
+# case that it comes from elsewhere.
 exhaust() {
-	local size
+	local size kib
 
-	stress create hog node=1
+	kib=$(awk '$3 == "MemTotal:" { print $4 }' $nodes/node1/meminfo)
+	stress create hog node=1 limit="$((kib * 1024))"
 	for size in 4194304 131072 4096; do
 		stress fill hog n=200000 size=$size gfp=nowait
 	done

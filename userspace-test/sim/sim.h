@@ -71,8 +71,9 @@ struct sim_fault {
 
 /*
  * What another CPU does at the nth opportunity from now on, that is when this
- * one is about to take a raw spinlock or to allocate. Programs without threads
- * so come by every interleaving of two calls, each in its turn.
+ * one is about to take a raw spinlock, to allocate or to enter an RCU section.
+ * If it is in none, a grace period ends too. Programs without threads so come
+ * by every interleaving of two calls, each in its turn.
  */
 struct sim_meanwhile {
 	void (*func)(void);

@@ -48,6 +48,8 @@ void sim_opportunity(void)
 	sim_meanwhile.func = NULL;
 	sim_context = (struct sim_context){ .nid = old.nid };
 	func();
+	if (!old.rcu_depth)
+		sim_run_rcu();
 	sim_context = old;
 }
 
@@ -102,8 +104,11 @@ static struct rcu_head *rcu_queue;
 
 void rcu_read_lock(void)
 {
-	if (!sim_context.rcu_depth++)
+	if (!sim_context.rcu_depth) {
+		sim_opportunity();
 		pthread_rwlock_rdlock(&rcu_lock);
+	}
+	sim_context.rcu_depth++;
 }
 
 void rcu_read_unlock(void)
