@@ -40,6 +40,7 @@ main() {
 	# shellcheck disable=SC2064
 	trap "rm -rf '$tmp'" EXIT
 	vm_root "$tmp/root" /dev/tty1 /run/data
+	mkdir -p "$tmp/root/run/klog"
 	memory_dir "$tmp"
 
 	# tty0 is the kernel's console on fd 3, tty1 the command's output on
@@ -47,7 +48,7 @@ main() {
 	set +e
 	{
 		vm_run "$vm_timeout" "$uml/linux" mem="${vm_mem}M" \
-			root=/dev/root rootfstype=hostfs \
+			root=/dev/root rootfstype=hostfs log_buf_len=8M \
 			rootflags="$tmp/root" rw init=/init \
 			panic=-1 panic_on_oops=1 ignore_loglevel con=null \
 			con0=null,fd:3 con1=null,fd:1 ssl=null $vm_append \
@@ -55,6 +56,10 @@ main() {
 		ran=${PIPESTATUS[0]}
 	}
 	set -e
+	# The guest's own copy is whole; a guest that died has left none.
+	if [[ -s $tmp/root/run/klog/log ]]; then
+		cp "$tmp/root/run/klog/log" "$vm_log"
+	fi
 	cat "$tmp/host" >>"$vm_log"
 	[[ -e $tmp/root/run/data ]] && mv "$tmp/root/run/data" "$tmp/data"
 	vm_verdict "$ran" "$tmp/data" "$vm_log"

@@ -3,6 +3,12 @@
 # Makes one TAP stream of those of several programs. The results of a program
 # that died, or that did not say all it had planned, fail.
 
+# Held back, because the plan goes first.
+function say(text)
+{
+	out = out text "\n"
+}
+
 function flush_run(   what)
 {
 	if (run == "")
@@ -13,14 +19,12 @@ function flush_run(   what)
 	else if (seen != plan && !bad)
 		what = "planned " plan " results, got " seen + 0
 	if (what != "") {
-		printf "%s", kept
-		print "not ok " ++n " - " run ": " what
+		out = out kept
+		say("not ok " ++n " - " run ": " what)
 		failed++
 	}
 	run = ""
 }
-
-BEGIN { print "TAP version 13" }
 
 FNR == 1 {
 	flush_run()
@@ -45,10 +49,10 @@ FNR == 1 {
 	if (/^not/) {
 		bad++
 		failed++
-		printf "%s", kept
-		print "not ok " n " - " run ": " name
+		out = out kept
+		say("not ok " n " - " run ": " name)
 	} else {
-		print "ok " n " - " run ": " name
+		say("ok " n " - " run ": " name)
 	}
 	kept = ""
 	next
@@ -59,6 +63,6 @@ FNR == 1 {
 
 END {
 	flush_run()
-	print "1.." n + 0
+	printf "TAP version 13\n1..%d\n%s", n, out
 	exit failed > 0
 }
