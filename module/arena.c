@@ -375,9 +375,9 @@ static size_t arena_trim_one(struct obm_node *node)
 	raw_spin_unlock_irqrestore(&node->lock, flags);
 
 	/* From here on the arena may be gone; the marked pages are ours. */
-	obm_uncharge(heap, bytes);
 	for (; mask; mask &= mask - 1)
 		obm_pages_put_single(page + __ffs64(mask), 1);
+	obm_uncharge(heap, bytes);
 	return bytes;
 }
 

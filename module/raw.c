@@ -101,8 +101,8 @@ static void raw_del(struct obm_heap *heap, struct obm_raw *raw)
 static void raw_release(struct obm_heap *heap, struct obm_raw *raw)
 {
 	kmemleak_free(page_address(raw->page));
-	obm_uncharge(heap, raw_bytes(raw) + sizeof(*raw));
 	raw_put_pages(raw);
+	obm_uncharge(heap, raw_bytes(raw) + sizeof(*raw));
 	call_rcu(&raw->rcu, raw_free_rcu);
 }
 

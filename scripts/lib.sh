@@ -11,7 +11,7 @@ export LC_ALL=C
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 
 OBM_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-HOME=${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}
+export HOME=${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}
 OBM_CACHE=${OBM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/obmalloc}
 OBM_LOGS=$OBM_CACHE/logs
 export OBM_CACHE

@@ -7,7 +7,7 @@
 # of them did. A plan (1..N) that the results do not match is a failure.
 
 # By depth: results and failures that no result above has summed up yet; the
-# plan, and the results since it.
+# plan, which may come first or last, and the results of its document.
 # seen[], bad[], plan[], done[]
 
 function failure(text)
@@ -28,6 +28,9 @@ function forget(depth,   d)
 
 function forget_plan(depth,   d)
 {
+	for (d in done)
+		if (d + 0 >= depth)
+			delete done[d]
 	for (d in plan)
 		if (d + 0 >= depth)
 			delete plan[d]
@@ -47,8 +50,9 @@ function below(depth, array,   d, n)
 function broken_plan(depth,   d)
 {
 	for (d in plan)
-		if (d + 0 >= depth && plan[d] != done[d])
-			return "planned " plan[d] " results, got " done[d]
+		if (d + 0 >= depth && plan[d] != done[d] + 0)
+			return "planned " plan[d] " results, got " \
+				(done[d] + 0)
 	return ""
 }
 
@@ -94,7 +98,6 @@ line ~ /^K?TAP version / {
 line ~ /^1\.\.[0-9]+/ {
 	sub(/^1\.\./, "", line)
 	plan[depth] = line + 0
-	done[depth] = 0
 }
 
 line ~ /^ok [0-9]+/ { result(depth, 1, line) }

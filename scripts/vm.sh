@@ -51,7 +51,7 @@ accel_options() {
 }
 
 main() {
-	local stock tmp ran=0
+	local stock tmp ran
 	local -a qemu numa=() accel
 
 	vm_options "$@"
@@ -90,10 +90,11 @@ panic=-1 oops=panic mitigations=off no5lvl audit=0 $vm_append"
 
 	# QEMU makes its stdout non-blocking: a pipe of its own keeps that from
 	# whoever shares ours.
-	set +e
-	vm_run "$vm_timeout" "${qemu[@]}" </dev/null | cat
-	ran=${PIPESTATUS[0]}
-	set -e
+	if vm_run "$vm_timeout" "${qemu[@]}" </dev/null | cat; then
+		ran=0
+	else
+		ran=${PIPESTATUS[0]}
+	fi
 	vm_verdict "$ran" "$tmp/data" "$vm_log"
 }
 

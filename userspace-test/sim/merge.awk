@@ -18,8 +18,10 @@ function flush_run(   what)
 		what = "ended with status " status
 	else if (seen != plan && !bad)
 		what = "planned " plan " results, got " seen + 0
-	if (what != "") {
+	# What follows a failure explains it, a stack perhaps.
+	if (bad || what != "")
 		out = out kept
+	if (what != "") {
 		say("not ok " ++n " - " run ": " what)
 		failed++
 	}

@@ -181,8 +181,8 @@ struct call {
 };
 
 /*
- * Puts twice of one block are mistakes, but which CPU makes it is open: puts
- * count after the fact, so no call may be put against itself.
+ * Where both put the same block, it is the interrupted one that comes too late:
+ * the puts look, afterwards, whether the block had been put.
  */
 static void against(const struct call *call, void (*other)(void))
 {
