@@ -17,7 +17,7 @@
  * Blocks have kernel addresses and pages of their own: highmem, movable and
  * compound pages cannot be served. kmalloc() drops such flags too.
  */
-static gfp_t block_gfp(struct obm_heap *heap, gfp_t gfp)
+gfp_t obm_block_gfp(struct obm_heap *heap, gfp_t gfp)
 {
 	if (gfp & ~(GFP_BLOCK_MASK | __GFP_COMP | __GFP_MOVABLE))
 		pr_warn_once("heap %s: GFP flags %pGg are not for blocks\n",
@@ -44,6 +44,24 @@ static int block_nid(struct obm_heap *heap, int nid)
 	return nid;
 }
 
+static void *small_get(struct obm_heap *heap, unsigned int ci, gfp_t gfp,
+		       int nid)
+{
+	bool wide = obm_classes[ci].order;
+	void *ptr = NULL;
+	int err;
+
+	/* What waits here may be of any node that the heap may use. */
+	if (heap->nid != NUMA_NO_NODE ||
+	    (nid == NUMA_NO_NODE && !(gfp & __GFP_THISNODE)))
+		ptr = obm_front_pop(heap, ci);
+	if (ptr)
+		return ptr;
+	err = obm_front_alloc(heap, ci, wide ? gfp & ~__GFP_NOFAIL : gfp, nid,
+			      &ptr);
+	return err ? ERR_PTR(err) : ptr;
+}
+
 static void *block_try(struct obm_heap *heap, size_t size, gfp_t gfp, int nid)
 {
 	unsigned int ci;
@@ -54,9 +72,11 @@ static void *block_try(struct obm_heap *heap, size_t size, gfp_t gfp, int nid)
 		return obm_raw_alloc(heap, size, gfp, nid);
 
 	ci = class_index(size);
-	ptr = obm_node_alloc(heap, ci, gfp & ~__GFP_ZERO, nid);
+	ptr = small_get(heap, ci, gfp & ~__GFP_ZERO, nid);
 	if (IS_ERR(ptr))
-		return ptr;
+		/* Where there is no room for a wide pool, pages will do. */
+		return obm_classes[ci].order ?
+		       obm_raw_alloc(heap, size, gfp, nid) : ptr;
 	obm_san_alloc(ptr, obm_classes[ci].size, gfp);
 	if (want_init_on_alloc(gfp))
 		memset(ptr, 0, obm_classes[ci].size);
@@ -79,7 +99,7 @@ static void *block_get(struct obm_heap *heap, size_t size, gfp_t gfp, int nid,
 
 	if (WARN_ON_ONCE(IS_ERR_OR_NULL(heap)))
 		return NULL;
-	gfp = block_gfp(heap, gfp);
+	gfp = obm_block_gfp(heap, gfp);
 	might_alloc(gfp);
 	if (size > OBM_MAX_BYTES) {
 		atomic_long_inc(&heap->nr_failed);
@@ -93,7 +113,7 @@ static void *block_get(struct obm_heap *heap, size_t size, gfp_t gfp, int nid,
 	nid = block_nid(heap, nid);
 	ptr = block_try(heap, size, gfp, nid);
 	if (IS_ERR(ptr) && block_may_trim(gfp, PTR_ERR(ptr)) &&
-	    obm_heap_trim(heap))
+	    obm_heap_reclaim(heap))
 		ptr = block_try(heap, size, gfp, nid);
 	if (!IS_ERR(ptr))
 		return ptr;
@@ -106,7 +126,7 @@ static void *block_get(struct obm_heap *heap, size_t size, gfp_t gfp, int nid,
 
 /**
  * obm_alloc_node() - allocate a block near a NUMA node
- * @heap: the heap
+ * @heap: the heap; not NULL
  * @size: bytes; 0 gives a block that may be freed and holds nothing
  * @gfp: as for kmalloc(). __GFP_ZERO zeroes the block, __GFP_ACCOUNT charges
  *	 the pages that this call adds to the heap, __GFP_DMA and __GFP_DMA32
@@ -128,35 +148,28 @@ void *obm_alloc_node(struct obm_heap *heap, size_t size, gfp_t gfp, int node)
 }
 EXPORT_SYMBOL_NS_GPL(obm_alloc_node, OBM_NS);
 
-/**
- * obm_alloc() - allocate a block
- * @heap: the heap
- * @size: bytes
- * @gfp: as for obm_alloc_node()
- *
- * Context: Any context but NMI, as @gfp says.
- * Return: as obm_alloc_node().
- */
-void *obm_alloc(struct obm_heap *heap, size_t size, gfp_t gfp)
+/* obm_alloc() where it is not inlined, and where no block waits on this CPU. */
+void *__obm_alloc(struct obm_heap *heap, size_t size, gfp_t gfp)
 {
+	unsigned int at;
+	void *ptr;
+
+	/* Above small_max the table leads to a slot that is always empty. */
+	if (likely(size <= OBM_SMALL_MAX &&
+		   !(gfp & (OBM_SLOW_GFP | __GFP_ZERO | __GFP_NOFAIL)))) {
+		at = class_offset(size);
+		ptr = obm_front_pop_at(heap, at);
+		if (likely(ptr)) {
+			if (!OBM_INLINE)
+				obm_san_alloc(ptr, class_at(at)->size, gfp);
+			if (want_init_on_alloc(0))
+				memset(ptr, 0, class_at(at)->size);
+			return ptr;
+		}
+	}
 	return block_get(heap, size, gfp, NUMA_NO_NODE, _RET_IP_);
 }
-EXPORT_SYMBOL_NS_GPL(obm_alloc, OBM_NS);
-
-/**
- * obm_zalloc() - allocate a block of zeroes
- * @heap: the heap
- * @size: bytes
- * @gfp: as for obm_alloc_node()
- *
- * Context: Any context but NMI, as @gfp says.
- * Return: as obm_alloc_node().
- */
-void *obm_zalloc(struct obm_heap *heap, size_t size, gfp_t gfp)
-{
-	return block_get(heap, size, gfp | __GFP_ZERO, NUMA_NO_NODE, _RET_IP_);
-}
-EXPORT_SYMBOL_NS_GPL(obm_zalloc, OBM_NS);
+EXPORT_SYMBOL_NS_GPL(__obm_alloc, OBM_NS);
 
 /**
  * obm_calloc() - allocate a zeroed array
@@ -236,6 +249,39 @@ static enum obm_bad block_find(const void *ptr, struct obm_block *block)
 	return obm_node_find((void *)owner, ptr, block);
 }
 
+/*
+ * Frees a small block: keeps it on this CPU if it can wait here. Until then it
+ * is only peeked at; where none can wait it goes to its pool under the lock.
+ */
+static enum obm_bad small_put(struct obm_pool *pool, struct obm_heap *heap,
+			      const void *ptr, size_t size,
+			      unsigned long caller)
+{
+	struct obm_heap *owner = pool_arena(pool)->node->heap;
+	void *block = (void *)ptr;
+	enum obm_bad bad;
+	unsigned int ci;
+
+	if (obm_front_is_off(owner))
+		return obm_node_free(pool, heap, ptr, size);
+	if (heap && heap != owner)
+		return OBM_BAD_HEAP;
+	bad = obm_node_peek(pool, ptr, &ci);
+	if (bad == OBM_OK && size != OBM_SIZE_ANY &&
+	    (size > obm_small_max || class_index(size) != ci))
+		bad = OBM_BAD_SIZE;
+	if (bad != OBM_OK)
+		return bad;
+
+	if (want_init_on_free())
+		memset(block, 0, obm_classes[ci].size);
+	obm_san_free(ptr, obm_classes[ci].size);
+	if (!obm_front_push(owner, ci, ptr) &&
+	    !obm_front_free(owner, ci, ptr, caller))
+		obm_node_put(owner, ci, &block, 1, caller);
+	return OBM_OK;
+}
+
 static void block_put(struct obm_heap *heap, const void *ptr, size_t size,
 		      unsigned long caller)
 {
@@ -248,10 +294,49 @@ static void block_put(struct obm_heap *heap, const void *ptr, size_t size,
 		bad = obm_raw_free((void *)(owner & ~OBM_OWNER_RAW), heap, ptr,
 				   size);
 	else if (owner)
-		bad = obm_node_free((void *)owner, heap, ptr, size);
+		bad = small_put((void *)owner, heap, ptr, size, caller);
 	if (unlikely(bad != OBM_OK))
 		obm_report(heap, bad, ptr, caller);
 	rcu_read_unlock();
+}
+
+/*
+ * The hit path of a free without a size: the arena by its address, the pool, a
+ * look as in obm_node_peek(), the slot. Disabled preemption is a read-side
+ * section of RCU. A pool in no use has a class that no pointer fits.
+ */
+static __always_inline bool block_keep(const void *ptr)
+{
+	unsigned long offset = (unsigned long)ptr - PAGE_OFFSET;
+	unsigned long i = offset >> OBM_ARENA_SHIFT;
+	const struct obm_class *class;
+	const struct obm_arena *arena;
+	const struct obm_pool *pool;
+	unsigned int at, block;
+	bool done = false;
+	u64 product;
+
+	if (!OBM_INLINE || i >= obm_table_nr)
+		return false;
+	preempt_disable();
+	if (!obm_front_mine())
+		goto out;
+	arena = READ_ONCE(obm_table[i]);
+	pool = &arena->pools[(offset >> PAGE_SHIFT) % OBM_ARENA_POOLS];
+	at = READ_ONCE(pool->class_offset);
+	class = class_at(at);
+	product = (u64)offset_in_page(ptr) * class->recip;
+	if (unlikely(!class_divides(class, product)))
+		goto out;
+	block = product >> 32;
+	/* The map knows free blocks, and what lies behind the last one. */
+	if (class->nr_words == 1 ? !!(READ_ONCE(pool->map) & BIT(block)) :
+				   block >= class->nr_blocks)
+		goto out;
+	done = obm_slot_push((void __percpu *)arena->slots + at, ptr);
+out:
+	preempt_enable();
+	return done;
 }
 
 /**
@@ -264,27 +349,19 @@ static void block_put(struct obm_heap *heap, const void *ptr, size_t size,
  */
 void obm_free(const void *ptr)
 {
-	if (ptr)
-		block_put(NULL, ptr, OBM_SIZE_ANY, _RET_IP_);
+	if (likely(block_keep(ptr)) || !ptr)
+		return;
+	block_put(NULL, ptr, OBM_SIZE_ANY, _RET_IP_);
 }
 EXPORT_SYMBOL_NS_GPL(obm_free, OBM_NS);
 
-/**
- * obm_free_sized() - free a block whose heap and size the caller knows
- * @heap: the heap that it is of
- * @ptr: the block, or NULL
- * @size: bytes, as they were asked for or as obm_usable_size() gave them
- *
- * A block of another heap or another class is refused with a report.
- *
- * Context: Any context but NMI. Takes and drops a lock of the heap.
- */
-void obm_free_sized(struct obm_heap *heap, const void *ptr, size_t size)
+/* obm_free_sized() where it is not inlined, or the block cannot wait here. */
+void __obm_free_sized(struct obm_heap *heap, const void *ptr, size_t size)
 {
 	if (ptr)
 		block_put(heap, ptr, size, _RET_IP_);
 }
-EXPORT_SYMBOL_NS_GPL(obm_free_sized, OBM_NS);
+EXPORT_SYMBOL_NS_GPL(__obm_free_sized, OBM_NS);
 
 /*
  * Whether @block may serve @size where it is: if a new one would be as large.

@@ -93,6 +93,7 @@ static struct obm_arena *arena_new(unsigned int order, gfp_t gfp, int nid)
 	arena->free_mask = arena_all_mask(arena);
 	for (idx = 0; idx < arena_nr_pools(arena); idx++) {
 		arena->pools[idx].idx = idx;
+		pool_set_class(&arena->pools[idx], OBM_NO_CLASS);
 		INIT_LIST_HEAD(&arena->pools[idx].link);
 	}
 	return arena;
@@ -168,24 +169,26 @@ static gfp_t arena_wish_gfp(gfp_t gfp)
 /**
  * obm_arena_create() - take the largest run of pages that can be had
  * @heap: to charge
- * @gfp: of the request; only a single page is tried for with all of it
+ * @gfp: of the request; only the smallest run is tried for with all of it
  * @nid: node, or NUMA_NO_NODE
+ * @min_order: 1 << @min_order pages are the smallest that will do
  *
  * Context: As @gfp says; no lock held.
  * Return: an arena for obm_arena_add(), ERR_PTR(-ENOMEM) or, if not even a page
  * fits under the heap's limit, ERR_PTR(-EDQUOT).
  */
-struct obm_arena *obm_arena_create(struct obm_heap *heap, gfp_t gfp, int nid)
+struct obm_arena *obm_arena_create(struct obm_heap *heap, gfp_t gfp, int nid,
+				   unsigned int min_order)
 {
 	struct obm_arena *arena;
 	unsigned int order;
 
-	for (order = OBM_ARENA_ORDER; order; order--) {
+	for (order = OBM_ARENA_ORDER; order > min_order; order--) {
 		arena = arena_try(heap, order, arena_wish_gfp(gfp), nid);
 		if (!IS_ERR(arena))
 			return arena;
 	}
-	return arena_try(heap, 0, gfp, nid);
+	return arena_try(heap, min_order, gfp, nid);
 }
 
 /**
@@ -202,9 +205,11 @@ void obm_arena_add(struct obm_node *node, struct obm_arena *arena)
 	lockdep_assert_held(&node->lock);
 	arena->node = node;
 	arena->id = atomic_long_inc_return(&arena_ids);
+	arena->slots = node->heap->front.slots;
 	for (idx = 0; idx < arena_nr_pools(arena); idx++)
 		obm_page_set_owner(arena->page + idx, 1,
 				   (unsigned long)&arena->pools[idx]);
+	obm_table_set(arena, arena);
 	bucket_add(node, arena);
 	list_add_tail_rcu(&arena->all, &node->arenas);
 	node->nr_arenas++;
@@ -220,6 +225,7 @@ void obm_arena_del(struct obm_node *node, struct obm_arena *arena)
 {
 	lockdep_assert_held(&node->lock);
 	arena->dead = true;
+	obm_table_set(arena, NULL);
 	bucket_del(node, arena);
 	list_del_rcu(&arena->all);
 	node->nr_arenas--;
@@ -262,24 +268,78 @@ void obm_arena_release(struct obm_heap *heap, struct obm_arena *arena)
 	call_rcu(&arena->rcu, arena_free_rcu);
 }
 
-/* Takes an unused pool out of the fullest arena that has one, or NULL. */
-struct obm_pool *obm_arena_take_pool(struct obm_node *node)
+/* The first pages of the aligned runs of 1 << @order unused pages. */
+static u64 arena_runs(const struct obm_arena *arena, unsigned int order)
+{
+	static const u64 aligned[] = {
+		~0ULL, 0x5555555555555555ULL, 0x1111111111111111ULL,
+		0x0101010101010101ULL, 0x0001000100010001ULL,
+	};
+	u64 mask = arena->free_mask;
+	unsigned int i;
+
+	for (i = 0; i < order; i++)
+		mask &= mask >> BIT(i);
+	return mask & aligned[order];
+}
+
+/*
+ * An arena with room for a pool: the fullest one for a pool of a page. For a
+ * wider pool the first arena of each bucket is asked, from the fullest up: at
+ * most as many as an arena has pages.
+ */
+static struct obm_arena *arena_with_run(struct obm_node *node,
+					unsigned int order)
+{
+	u64 buckets = node->bucket_mask & GENMASK_ULL(63, BIT(order) - 1);
+	struct obm_arena *arena;
+
+	for (; buckets; buckets &= buckets - 1) {
+		arena = list_first_entry(&node->buckets[__ffs64(buckets)],
+					 struct obm_arena, link);
+		if (arena_runs(arena, order))
+			return arena;
+	}
+	return NULL;
+}
+
+/* The pages of a pool as bits of its arena. */
+static u64 pool_mask(unsigned int idx, unsigned int order)
+{
+	return GENMASK_ULL(idx + BIT(order) - 1, idx);
+}
+
+/**
+ * obm_arena_take_pool() - take an unused pool, out of the fullest arena
+ * @node: the node
+ * @order: 1 << @order pages
+ *
+ * Context: The node's lock is held.
+ * Return: the pool, or NULL if no arena has one.
+ */
+struct obm_pool *obm_arena_take_pool(struct obm_node *node, unsigned int order)
 {
 	struct obm_arena *arena;
-	unsigned int idx;
+	unsigned int idx, i;
 
 	lockdep_assert_held(&node->lock);
-	arena = bucket_fullest(node);
+	arena = arena_with_run(node, order);
 	if (!arena)
 		return NULL;
 
 	node->nr_empty -= arena_is_empty(arena);
-	idx = __ffs64(arena->free_mask);
+	idx = __ffs64(arena_runs(arena, order));
 	bucket_del(node, arena);
-	arena->free_mask &= ~BIT_ULL(idx);
-	arena->nr_free--;
+	arena->free_mask &= ~pool_mask(idx, order);
+	arena->nr_free -= BIT(order);
 	bucket_add(node, arena);
-	node->nr_unused--;
+	node->nr_unused -= BIT(order);
+
+	for (i = 1; i < BIT(order); i++)
+		arena->pools[idx + i].state = OBM_POOL_TAIL;
+	/* A pointer into any page leads to the pool. */
+	obm_page_set_owner(arena->page + idx + 1, BIT(order) - 1,
+			   (unsigned long)&arena->pools[idx]);
 	return &arena->pools[idx];
 }
 
@@ -287,6 +347,7 @@ struct obm_pool *obm_arena_take_pool(struct obm_node *node)
  * obm_arena_give_pool() - put an unused pool back into its arena
  * @node: the arena's
  * @pool: not in use any more
+ * @order: 1 << @order pages
  * @may_return: obm_may_return(), asked before the lock was taken
  *
  * Context: The node's lock is held.
@@ -294,16 +355,23 @@ struct obm_pool *obm_arena_take_pool(struct obm_node *node)
  * already: taken out, to be released once the lock is dropped. Else NULL.
  */
 struct obm_arena *obm_arena_give_pool(struct obm_node *node,
-				      struct obm_pool *pool, bool may_return)
+				      struct obm_pool *pool,
+				      unsigned int order, bool may_return)
 {
 	struct obm_arena *arena = pool_arena(pool);
+	unsigned int i;
 
 	lockdep_assert_held(&node->lock);
 	bucket_del(node, arena);
-	arena->free_mask |= BIT_ULL(pool->idx);
-	arena->nr_free++;
+	arena->free_mask |= pool_mask(pool->idx, order);
+	arena->nr_free += BIT(order);
 	bucket_add(node, arena);
-	node->nr_unused++;
+	node->nr_unused += BIT(order);
+	for (i = 1; i < BIT(order); i++) {
+		pool[i].state = OBM_POOL_UNUSED;
+		obm_page_set_owner(arena->page + pool->idx + i, 1,
+				   (unsigned long)&pool[i]);
+	}
 
 	if (!arena_is_empty(arena))
 		return NULL;

@@ -106,7 +106,8 @@ static void show_arena(struct seq_file *m, struct obm_arena *arena)
 	raw_spin_lock_irqsave(&node->lock, flags);
 	dead = arena->dead;
 	for (i = 0; i < 1U << arena->order; i++)
-		map[i] = pool_char(&arena->pools[i]);
+		map[i] = arena->pools[i].state == OBM_POOL_TAIL ? map[i - 1] :
+			 pool_char(&arena->pools[i]);
 	raw_spin_unlock_irqrestore(&node->lock, flags);
 	if (!dead)
 		seq_printf(m, "%4d %8lu |%s|\n", node->nid, arena->id, map);

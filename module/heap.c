@@ -4,6 +4,8 @@
  */
 #include "internal.h"
 
+#include <linux/cpu.h>
+
 LIST_HEAD(obm_heaps);
 /* Level 1 of the lock order: which heaps there are. */
 DEFINE_MUTEX(obm_heaps_lock);
@@ -55,11 +57,11 @@ static struct obm_heap *heap_find(const char *name)
 	return NULL;
 }
 
-/* Gives back what is left where a free had to leave it; for the worker too. */
-static size_t heap_trim(struct obm_heap *heap)
+/* Gives back the pages and maps that no pool uses. */
+static size_t heap_trim_pools(struct obm_heap *heap)
 {
 	struct obm_node *node;
-	size_t bytes = obm_raw_release_later(heap);
+	size_t bytes = 0;
 	int nid;
 
 	obm_for_each_node(heap, nid, node) {
@@ -69,6 +71,45 @@ static size_t heap_trim(struct obm_heap *heap)
 	return bytes;
 }
 
+/* And before that what waits on CPUs, or where a free had to leave it. */
+static size_t heap_trim(struct obm_heap *heap)
+{
+	size_t bytes = obm_raw_release_later(heap);
+	long held = atomic_long_read(&heap->held_bytes);
+
+	/* Blocks that come home may empty an arena, which then goes at once. */
+	obm_front_drain(heap, true);
+	bytes += max(held - atomic_long_read(&heap->held_bytes), 0L);
+	return bytes + heap_trim_pools(heap);
+}
+
+/**
+ * obm_heap_reclaim() - make room for a request that found none
+ * @heap: the heap
+ *
+ * Blocks that wait on this CPU go to their pools, and once a jiffy those on the
+ * others; then all goes back that no pool uses.
+ *
+ * Context: Any context but NMI.
+ * Return: whether trying again may help.
+ */
+bool obm_heap_reclaim(struct obm_heap *heap)
+{
+	bool others = READ_ONCE(heap->reclaimed) != jiffies;
+	unsigned long nr;
+	size_t bytes;
+
+	if (!obm_may_return()) {
+		schedule_work(&heap->trim_work);
+		return false;
+	}
+	WRITE_ONCE(heap->reclaimed, jiffies);
+	bytes = obm_raw_release_later(heap);
+	nr = obm_front_drain(heap, others);
+	bytes += heap_trim_pools(heap);
+	return bytes || nr;
+}
+
 static void heap_trim_work(struct work_struct *work)
 {
 	heap_trim(container_of(work, struct obm_heap, trim_work));
@@ -76,16 +117,22 @@ static void heap_trim_work(struct work_struct *work)
 
 static size_t heap_bytes(void)
 {
-	return struct_size_t(struct obm_heap, nodes, nr_node_ids);
+	return struct_size_t(struct obm_heap, nodes, nr_node_ids) +
+	       obm_front_bytes();
 }
 
 static struct obm_heap *heap_new(const char *name,
 				 const struct obm_heap_attrs *attrs)
 {
-	struct obm_heap *heap = kzalloc(heap_bytes(), GFP_KERNEL);
+	struct obm_heap *heap;
 
+	heap = kzalloc(struct_size(heap, nodes, nr_node_ids), GFP_KERNEL);
 	if (!heap)
 		return NULL;
+	if (obm_front_create(heap)) {
+		kfree(heap);
+		return NULL;
+	}
 	strscpy(heap->name, name, sizeof(heap->name));
 	heap->limit_bytes = attrs->limit_bytes;
 	heap->nid = attrs->node;
@@ -101,7 +148,10 @@ static struct obm_heap *heap_new(const char *name,
 
 static void heap_free_rcu(struct rcu_head *rcu)
 {
-	kfree(container_of(rcu, struct obm_heap, rcu));
+	struct obm_heap *heap = container_of(rcu, struct obm_heap, rcu);
+
+	obm_front_destroy(heap);
+	kfree(heap);
 }
 
 /**
@@ -144,6 +194,7 @@ struct obm_heap *obm_heap_create(const char *name,
 	mutex_lock(&obm_heaps_lock);
 	if (heap_find(name)) {
 		mutex_unlock(&obm_heaps_lock);
+		obm_front_destroy(heap);
 		kfree(heap);
 		return ERR_PTR(-EEXIST);
 	}
@@ -234,6 +285,7 @@ unsigned long obm_heap_destroy(struct obm_heap *heap)
 	obm_debugfs_del(heap);
 	heap_unlist(heap);
 	cancel_work_sync(&heap->trim_work);
+	obm_front_empty(heap);
 
 	leaked = heap_report_leaks(heap);
 	leaked += obm_raw_release_all(heap);
@@ -278,4 +330,33 @@ size_t obm_heap_trim_all(void)
 		bytes += obm_heap_trim(heap);
 	mutex_unlock(&obm_heaps_lock);
 	return bytes;
+}
+
+/* A CPU is dead: what waited on it goes back to the pools. */
+static int heap_cpu_dead(unsigned int cpu)
+{
+	struct obm_heap *heap;
+
+	mutex_lock(&obm_heaps_lock);
+	list_for_each_entry(heap, &obm_heaps, link)
+		if (!heap->dying)
+			obm_front_drain_cpu(heap, cpu);
+	mutex_unlock(&obm_heaps_lock);
+	return 0;
+}
+
+static int cpuhp_state;
+
+int __init obm_heap_init(void)
+{
+	/* In the section whose teardown runs once the CPU does nothing more. */
+	cpuhp_state = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN,
+						"mm/obmalloc:dead", NULL,
+						heap_cpu_dead);
+	return min(cpuhp_state, 0);
+}
+
+void obm_heap_exit(void)
+{
+	cpuhp_remove_state_nocalls(cpuhp_state);
 }

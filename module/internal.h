@@ -6,18 +6,22 @@
  *   heap   a client's private allocator; no page is shared between heaps
  *   node   the part of a heap that lives on one NUMA node
  *   arena  a run of pages from the page allocator, OBM_ARENA_POOLS if it can be
- *   pool   one page of an arena, cut into blocks of one class or unused
+ *   pool   one page of an arena, or a few for a wide class, cut into blocks of
+ *          one class or unused
  *   block  what a client gets; nothing is ever written into a free block
  *   raw    a block above small_max: a run of pages of its own
+ *   slot   free blocks of a class that wait on a CPU for the next caller
  *   class  blocks of one size; its index is always called ci
  *
  * Layers, a lower one never calls a higher: class < charge, page < pool <
- * arena < node, raw < heap < alloc. stats, validate, proc and debugfs look.
+ * arena < node, raw < front < heap < alloc. stats, validate, proc and debugfs look.
  *
  * Lock order:
  *   1. obm_heaps_lock	(mutex)		which heaps there are
  *   2. obm_node.lock	(raw spinlock)	all of a node: its arenas, pools, counts
  *      obm_heap.raw_lock (raw spinlock) the heap's raw blocks
+ * A slot has no lock: only its own CPU touches it, with preemption disabled, in
+ * a task; obm_front.h and front.c say how.
  * The two of level 2 are never held together, and no two nodes' locks are.
  * Both are raw because a free may come from a hard interrupt on PREEMPT_RT
  * too; so nothing is allocated or freed under them, and no loop under them is
@@ -44,11 +48,8 @@
 
 #include <linux/obmalloc.h>
 
-/* The userspace build shrinks the geometry. */
-#ifndef OBM_ARENA_ORDER
-#define OBM_ARENA_ORDER		6
-#endif
 #define OBM_ARENA_POOLS		BIT(OBM_ARENA_ORDER)
+#define OBM_ARENA_SHIFT		(PAGE_SHIFT + OBM_ARENA_ORDER)
 
 static_assert(OBM_ARENA_POOLS <= 64, "an arena's masks are u64");
 static_assert(OBM_ARENA_POOLS >= 2, "a full-size arena has buckets");
@@ -60,6 +61,7 @@ enum obm_pool_state {
 	OBM_POOL_UNUSED,	/* in arena->free_mask, in no list */
 	OBM_POOL_PARTIAL,	/* in node->classes[ci].partial */
 	OBM_POOL_FULL,		/* in no list */
+	OBM_POOL_TAIL,		/* a further page of the pool before it */
 	OBM_POOL_RETURNED,	/* its page belongs to the page allocator */
 };
 
@@ -69,12 +71,15 @@ enum obm_pool_state {
  * @map: L: free blocks, bit set = free, if they fit into one long
  * @maps: L: the same in obm_class.nr_words longs, if they do not
  * @nr_free: L: bits set in the map
- * @ci: L: class, if used
+ * @ci: L: class, if used, else OBM_NO_CLASS
  * @idx: I: place in the arena
+ * @class_offset: L: of the class, if used, else of OBM_NO_CLASS; peeked at by
+ *		  the hit path
  * @state: L: enum obm_pool_state
  *
  * Invariants: PARTIAL: 0 < @nr_free < nr_blocks of the class. FULL: @nr_free
- * is 0. The pool's memory is that of page @idx of its arena.
+ * is 0. The pool's memory begins at page @idx of its arena. A wide pool takes
+ * the descriptors of all its pages; the first is the pool, the others are tails.
  */
 struct obm_pool {
 	struct list_head link;
@@ -85,18 +90,20 @@ struct obm_pool {
 	u16 nr_free;
 	u8 ci;
 	u8 idx;
+	u16 class_offset;
 	u8 state;
 };
 
 /**
  * struct obm_arena - descriptor of a run of pages
+ * @slots: I: of its heap
  * @link: L: in node->buckets[nr_free - 1], or in no list if @nr_free is 0
  * @all: L: in node->arenas; read under RCU
  * @node: I: where it is filed
  * @page: I: first page
  * @base: I: address of the first page
- * @free_mask: L: unused pools
- * @returned_mask: L: pools whose page went back
+ * @free_mask: L: pages in no pool
+ * @returned_mask: L: pages that went back
  * @id: I: number for a human reader
  * @order: I: 1 << @order pools
  * @nr_free: L: bits set in @free_mask
@@ -105,10 +112,11 @@ struct obm_pool {
  * @rcu: defers the release of the descriptor
  * @pools: the pools' descriptors
  *
- * Invariants: @free_mask & @returned_mask == 0. Pools in use, by their states,
- * are exactly those in neither mask.
+ * Invariants: @free_mask & @returned_mask == 0. Pools in use and their tails, by
+ * their states, are exactly the pages in neither mask.
  */
 struct obm_arena {
+	struct obm_slot __percpu *slots;
 	struct list_head link;
 	struct list_head all;
 	struct obm_node *node;
@@ -129,16 +137,16 @@ struct obm_arena {
  * struct obm_node_class - what a node has of one class
  * @partial: L: pools with both free and allocated blocks
  * @nr_pools: L: pools of the class, full ones included
- * @nr_allocs: L: blocks handed out so far
- * @nr_frees: L: blocks that came back so far
+ * @nr_taken: L: blocks taken out of the pools so far
+ * @nr_put: L: blocks put back so far
  *
- * Invariant: @nr_allocs - @nr_frees blocks are allocated.
+ * Invariant: @nr_taken - @nr_put blocks are in use or wait in a slot.
  */
 struct obm_node_class {
 	struct list_head partial;
 	unsigned long nr_pools;
-	u64 nr_allocs;
-	u64 nr_frees;
+	u64 nr_taken;
+	u64 nr_put;
 };
 
 /* Sizes of maps outside of pools: 2, 4, 8, … longs. */
@@ -159,15 +167,16 @@ struct obm_node_class {
  * @nr_arenas: L: arenas
  * @nr_empty: L: arenas in which no pool is in use
  * @nr_pages: L: pages of all arenas that were not returned
- * @nr_unused: L: unused pools of all arenas
+ * @nr_unused: L: pages of all arenas that are in no pool
  * @meta_bytes: L: of this structure, its arenas' descriptors and maps
  * @nr_arenas_got: L: arenas taken so far
  * @nr_arenas_put: L: arenas given back so far
  * @nr_pages_put: L: single pages given back so far
+ * @rnd: L: order of blocks in a hardened heap
  * @rcu: defers the release
  * @classes: L: one per class, obm_nr_classes of them
  *
- * Invariant: @nr_pages == @nr_unused + sum of classes[].nr_pools.
+ * Invariant: @nr_pages == @nr_unused + sum of classes[].nr_pools << order.
  */
 struct obm_node {
 	raw_spinlock_t lock;
@@ -186,6 +195,7 @@ struct obm_node {
 	unsigned long nr_arenas_got;
 	unsigned long nr_arenas_put;
 	unsigned long nr_pages_put;
+	struct rnd_state rnd;
 	struct rcu_head rcu;
 	struct obm_node_class classes[];
 };
@@ -216,6 +226,7 @@ struct obm_raw {
 
 /**
  * struct obm_heap - a client's private allocator
+ * @front: I: slots of each CPU
  * @link: M: in obm_heaps
  * @name: I: unique among heaps
  * @limit_bytes: I: most that @held_bytes may become, 0 for no limit
@@ -226,6 +237,10 @@ struct obm_raw {
  * @nr_failed: A: allocations that found no memory
  * @nr_limited: A: allocations that the limit refused
  * @nr_bad: A: callers' mistakes
+ * @front_bytes: A: bytes of blocks that the magazines have room for
+ * @nr_mags: A: magazines
+ * @draining: A: somebody is asking the CPUs for their magazines
+ * @reclaimed: in jiffies, when they were last asked for want of room; a peek
  * @raw_lock: protects the raw blocks
  * @raws: R: raw blocks
  * @nr_raw: R: how many
@@ -241,6 +256,7 @@ struct obm_raw {
  *	   needs no lock
  */
 struct obm_heap {
+	struct obm_front front;
 	struct list_head link;
 	char name[OBM_NAME_LEN];
 	size_t limit_bytes;
@@ -251,6 +267,10 @@ struct obm_heap {
 	atomic_long_t nr_failed;
 	atomic_long_t nr_limited;
 	atomic_long_t nr_bad[OBM_NR_BAD];
+	atomic_long_t front_bytes;
+	atomic_long_t nr_mags;
+	atomic_t draining;
+	unsigned long reclaimed;
 	raw_spinlock_t raw_lock;
 	struct list_head raws;
 	unsigned long nr_raw;
@@ -303,12 +323,30 @@ static inline gfp_t obm_meta_gfp(gfp_t gfp)
 		      __GFP_ACCOUNT);
 }
 
+/*
+ * page.c: the arena that each 1 << OBM_ARENA_SHIFT bytes of the kernel's linear mapping
+ * belong to, if it is one of full size: those are aligned to it. A first look,
+ * for speed: what is not in the table may yet be ours.
+ */
+extern struct obm_arena **obm_table;
+extern unsigned long obm_table_nr;
+
+int obm_table_init(void);
+void obm_table_exit(void);
+void obm_table_set(const struct obm_arena *arena, struct obm_arena *value);
+
 /* Descriptors with their owner known: what a client's pointer led to. */
 static inline struct obm_arena *pool_arena(const struct obm_pool *pool)
 {
 	const struct obm_pool *first = pool - pool->idx;
 
 	return container_of(first, struct obm_arena, pools[0]);
+}
+
+static inline void pool_set_class(struct obm_pool *pool, unsigned int ci)
+{
+	WRITE_ONCE(pool->ci, ci);
+	WRITE_ONCE(pool->class_offset, ci << OBM_CLASS_SHIFT);
 }
 
 static inline void *pool_base(const struct obm_pool *pool)
@@ -320,6 +358,31 @@ static inline bool obm_is_small(size_t size, gfp_t gfp)
 {
 	/* A zone that arenas are not taken from makes any size a raw block. */
 	return size <= obm_small_max && !(gfp & (__GFP_DMA | __GFP_DMA32));
+}
+
+/* Of a pointer into the pool, from its beginning. */
+static inline unsigned int pool_offset(const struct obm_pool *pool,
+				       const void *ptr)
+{
+	return obm_classes[pool->ci].order ? ptr - pool_base(pool) :
+					     offset_in_page(ptr);
+}
+
+/* The owner's word of an address, from the table if it is there. */
+static inline unsigned long obm_find_owner(const void *ptr)
+{
+	unsigned long offset = (unsigned long)ptr - PAGE_OFFSET;
+	const struct obm_arena *arena;
+	const struct obm_pool *pool;
+
+	if (offset >> OBM_ARENA_SHIFT < obm_table_nr) {
+		arena = READ_ONCE(obm_table[offset >> OBM_ARENA_SHIFT]);
+		pool = &arena->pools[(offset >> PAGE_SHIFT) % OBM_ARENA_POOLS];
+		if (READ_ONCE(pool->class_offset) !=
+		    OBM_NO_CLASS << OBM_CLASS_SHIFT)
+			return (unsigned long)pool;
+	}
+	return obm_page_owner(ptr);
 }
 
 /* pool.c: blocks of one pool */
@@ -334,30 +397,37 @@ void obm_pool_carve(struct obm_node *node, struct obm_pool *pool,
 		    unsigned int ci);
 void obm_pool_uncarve(struct obm_node *node, struct obm_pool *pool);
 void obm_pool_abandon(struct obm_heap *heap, struct obm_pool *pool);
-void *obm_pool_pop(struct obm_node *node, struct obm_pool *pool);
-void obm_pool_push(struct obm_node *node, struct obm_pool *pool,
-		   unsigned int block);
-bool obm_pool_block_is_free(const struct obm_pool *pool, unsigned int block);
+unsigned int obm_pool_pop(struct obm_node *node, struct obm_pool *pool,
+			  unsigned int want, void **ptrs);
+bool obm_pool_tail_is_set(const struct obm_pool *pool);
 unsigned int obm_pool_count_free(const struct obm_pool *pool);
 
 /* arena.c: pools of one arena, arenas of one node */
 int obm_arena_init(void);
 void obm_arena_exit(void);
-struct obm_arena *obm_arena_create(struct obm_heap *heap, gfp_t gfp, int nid);
+struct obm_arena *obm_arena_create(struct obm_heap *heap, gfp_t gfp, int nid,
+				   unsigned int min_order);
 void obm_arena_release(struct obm_heap *heap, struct obm_arena *arena);
 void obm_arena_add(struct obm_node *node, struct obm_arena *arena);
 void obm_arena_del(struct obm_node *node, struct obm_arena *arena);
-struct obm_pool *obm_arena_take_pool(struct obm_node *node);
+struct obm_pool *obm_arena_take_pool(struct obm_node *node,
+				     unsigned int order);
 struct obm_arena *obm_arena_give_pool(struct obm_node *node,
-				      struct obm_pool *pool, bool may_return);
+				      struct obm_pool *pool,
+				      unsigned int order, bool may_return);
 size_t obm_arena_trim(struct obm_node *node);
 size_t obm_arena_meta_bytes(unsigned int order);
 
 /* node.c: small blocks */
 struct obm_node *obm_node_get(struct obm_heap *heap, int nid, gfp_t gfp);
 void obm_node_release(struct obm_node *node);
-void *obm_node_alloc(struct obm_heap *heap, unsigned int ci, gfp_t gfp,
-		     int nid);
+int obm_node_alloc(struct obm_heap *heap, unsigned int ci, gfp_t gfp,
+		   int nid, unsigned int nr, void **ptrs);
+bool obm_node_is_busy(struct obm_heap *heap, unsigned int ci, int nid);
+void obm_node_put(struct obm_heap *heap, unsigned int ci, void **ptrs,
+		  unsigned int nr, unsigned long caller);
+enum obm_bad obm_node_peek(struct obm_pool *pool, const void *ptr,
+			   unsigned int *ci);
 enum obm_bad obm_node_free(struct obm_pool *pool, struct obm_heap *heap,
 			   const void *ptr, size_t size);
 
@@ -388,6 +458,31 @@ bool obm_raw_shrink(struct obm_raw *raw, unsigned int nr_pages);
 size_t obm_raw_release_later(struct obm_heap *heap);
 unsigned long obm_raw_release_all(struct obm_heap *heap);
 
+/* front.c: blocks that wait on a CPU */
+#define OBM_FRONT_MAX		62U
+
+extern bool obm_harden;
+extern unsigned int obm_front_max;
+extern unsigned int obm_front_kib;
+
+int obm_front_init(void);
+void obm_front_exit(void);
+int obm_front_create(struct obm_heap *heap);
+void obm_front_empty(struct obm_heap *heap);
+void obm_front_destroy(struct obm_heap *heap);
+size_t obm_front_bytes(void);
+size_t obm_front_mag_bytes(struct obm_heap *heap);
+int obm_front_alloc(struct obm_heap *heap, unsigned int ci, gfp_t gfp, int nid,
+		    void **ptr);
+void obm_front_fit(struct obm_heap *heap, unsigned int ci, gfp_t gfp, size_t n);
+bool obm_front_free(struct obm_heap *heap, unsigned int ci, const void *ptr,
+		    unsigned long caller);
+bool obm_front_is_off(const struct obm_heap *heap);
+unsigned long obm_front_drain(struct obm_heap *heap, bool others);
+unsigned long obm_front_count(struct obm_heap *heap, unsigned int ci);
+unsigned long obm_front_allocs(struct obm_heap *heap, unsigned int ci);
+void obm_front_drain_cpu(struct obm_heap *heap, unsigned int cpu);
+
 /* A size that no sized free has: the caller does not know it. */
 #define OBM_SIZE_ANY		SIZE_MAX
 
@@ -401,7 +496,13 @@ static inline size_t raw_bytes(const struct obm_raw *raw)
 	return (size_t)raw->nr_pages << PAGE_SHIFT;
 }
 
+/* alloc.c */
+gfp_t obm_block_gfp(struct obm_heap *heap, gfp_t gfp);
+
 /* heap.c */
+bool obm_heap_reclaim(struct obm_heap *heap);
+int obm_heap_init(void);
+void obm_heap_exit(void);
 size_t obm_heap_trim_all(void);
 
 /* validate.c */
@@ -421,11 +522,15 @@ static inline struct obm_node *obm_node_from(struct obm_heap *heap, int *nid)
 	return NULL;
 }
 
+static inline bool obm_heap_is_hard(const struct obm_heap *heap)
+{
+	return obm_harden || (heap->flags & OBM_HEAP_HARDEN);
+}
+
 #define obm_for_each_node(heap, nid, node)				\
 	for ((nid) = 0; ((node) = obm_node_from(heap, &(nid))); (nid)++)
 
 /* stats.c: snapshots, a node at a time */
-void obm_stats_add(struct obm_heap *heap, struct obm_stats *stats);
 void obm_stats_all(struct obm_stats *stats);
 
 /**

@@ -5,7 +5,7 @@
 #include <linux/init.h>
 #include <linux/moduleparam.h>
 
-/* The largest size, in bytes, that has a class; CPython's 512 by default. */
+/* The largest size, in bytes, that has a class; CPython's is 512. */
 static unsigned int small_max = OBM_SMALL_DEFAULT;
 
 static int small_max_set(const char *val, const struct kernel_param *kp)
@@ -23,7 +23,32 @@ static const struct kernel_param_ops small_max_ops = {
 	.get = param_get_uint,
 };
 module_param_cb(small_max, &small_max_ops, &small_max, 0444);
-MODULE_PARM_DESC(small_max, "largest request in bytes that is served from pools, 8 to 4096 (default 512)");
+MODULE_PARM_DESC(small_max, "largest request in bytes that is served from pools, 8 to 8192 (default 8192)");
+
+module_param_named(harden, obm_harden, bool, 0444);
+MODULE_PARM_DESC(harden, "refuse every bad free at once and randomise blocks, at the cost of speed (default 0)");
+
+/* Blocks of a class that may wait on a CPU, 0 for none; 62 fill a magazine. */
+static int front_max_set(const char *val, const struct kernel_param *kp)
+{
+	int err = param_set_uint_minmax(val, kp, 0, OBM_FRONT_MAX);
+
+	if (err)
+		pr_err("front_max=%s: not a number from 0 to %u\n", val,
+		       OBM_FRONT_MAX);
+	return err;
+}
+
+static const struct kernel_param_ops front_max_ops = {
+	.set = front_max_set,
+	.get = param_get_uint,
+};
+module_param_cb(front_max, &front_max_ops, &obm_front_max, 0444);
+MODULE_PARM_DESC(front_max, "most blocks of a class that wait on a CPU, 0 to 62 (default 62)");
+
+/* What the blocks that wait on all CPUs may come to, for each heap. */
+module_param_named(front_kib, obm_front_kib, uint, 0644);
+MODULE_PARM_DESC(front_kib, "most KiB of a heap's blocks that wait on CPUs (default 256)");
 
 static int __init obm_init(void)
 {
@@ -35,17 +60,32 @@ static int __init obm_init(void)
 		pr_err("small_max=%u: too many classes\n", small_max);
 		return err;
 	}
-	err = obm_arena_init();
+	err = obm_table_init();
 	if (err)
 		return err;
-	err = obm_proc_init();
+	err = obm_arena_init();
+	if (err)
+		goto err_table;
+	err = obm_front_init();
 	if (err)
 		goto err_arena;
+	err = obm_heap_init();
+	if (err)
+		goto err_front;
+	err = obm_proc_init();
+	if (err)
+		goto err_heap;
 	obm_debugfs_init();
 	return 0;
 
+err_heap:
+	obm_heap_exit();
+err_front:
+	obm_front_exit();
 err_arena:
 	obm_arena_exit();
+err_table:
+	obm_table_exit();
 	return err;
 }
 
@@ -53,7 +93,10 @@ static void __exit obm_exit(void)
 {
 	obm_debugfs_exit();
 	obm_proc_exit();
+	obm_heap_exit();
+	obm_front_exit();
 	obm_arena_exit();
+	obm_table_exit();
 }
 
 module_init(obm_init);

@@ -112,3 +112,55 @@ void __init obm_page_init(void)
 {
 	page_secret = get_random_long();
 }
+
+struct obm_arena **obm_table;
+unsigned long obm_table_nr;
+
+/* What the table shows where there is no arena: pools that no pointer fits. */
+static struct obm_arena *table_none __ro_after_init;
+
+void obm_table_set(const struct obm_arena *arena, struct obm_arena *value)
+{
+	unsigned long i = ((unsigned long)arena->base - PAGE_OFFSET) >>
+			  OBM_ARENA_SHIFT;
+
+	/* Memory that was added later is not in the table. */
+	if (arena->order == OBM_ARENA_ORDER && i < obm_table_nr)
+		/* Pairs with the address dependency of who looks it up. */
+		smp_store_release(&obm_table[i], value ?: table_none);
+}
+
+static struct obm_arena * __init table_none_new(void)
+{
+	struct obm_arena *arena;
+	unsigned int idx;
+
+	arena = kzalloc(struct_size(arena, pools, OBM_ARENA_POOLS), GFP_KERNEL);
+	for (idx = 0; arena && idx < OBM_ARENA_POOLS; idx++)
+		pool_set_class(&arena->pools[idx], OBM_NO_CLASS);
+	return arena;
+}
+
+/* 8 bytes for each arena that could be, 1/32768 of memory. */
+int __init obm_table_init(void)
+{
+	obm_table_nr = ((unsigned long)high_memory - PAGE_OFFSET) >>
+		       OBM_ARENA_SHIFT;
+	obm_table = kvcalloc(obm_table_nr, sizeof(*obm_table), GFP_KERNEL);
+	table_none = table_none_new();
+	if (!obm_table || !table_none) {
+		obm_table_exit();
+		return -ENOMEM;
+	}
+	/* The hit path clears nothing; nothing leads to it then. */
+	if (want_init_on_free())
+		obm_table_nr = 0;
+	memset_p((void **)obm_table, table_none, obm_table_nr);
+	return 0;
+}
+
+void obm_table_exit(void)
+{
+	kfree(table_none);
+	kvfree(obm_table);
+}

@@ -12,7 +12,7 @@
  * allocated and kept by the node when their pool falls empty, because a free
  * may not call the slab allocator under the node's lock.
  */
-#include "internal.h"
+#include "pool.h"
 
 unsigned int obm_map_order(unsigned int ci)
 {
@@ -22,11 +22,6 @@ unsigned int obm_map_order(unsigned int ci)
 size_t obm_map_bytes(unsigned int order)
 {
 	return sizeof(unsigned long) << order;
-}
-
-static unsigned long *pool_map(struct obm_pool *pool)
-{
-	return obm_classes[pool->ci].nr_words > 1 ? pool->maps : &pool->map;
 }
 
 /*
@@ -144,14 +139,16 @@ void obm_pool_carve(struct obm_node *node, struct obm_pool *pool,
 	unsigned int order = obm_map_order(ci);
 
 	lockdep_assert_held(&node->lock);
-	WRITE_ONCE(pool->ci, ci);
+	pool_set_class(pool, ci);
 	pool->nr_free = class->nr_blocks;
 	pool->state = OBM_POOL_PARTIAL;
 	if (order)
 		pool->maps = map_pop(node, order);
-	/* No bit past the last block may be set: bitmap_fill() would. */
-	bitmap_zero(pool_map(pool), class->nr_words * BITS_PER_LONG);
-	bitmap_set(pool_map(pool), 0, class->nr_blocks);
+	/*
+	 * Bits past the last block are set, too, and stay so: who frees what
+	 * would be the next block is told that it is free.
+	 */
+	memset(pool_map(pool), 0xff, class->nr_words * sizeof(long));
 	list_add(&pool->link, &node->classes[ci].partial);
 	node->classes[ci].nr_pools++;
 }
@@ -166,6 +163,7 @@ void obm_pool_uncarve(struct obm_node *node, struct obm_pool *pool)
 	node->classes[pool->ci].nr_pools--;
 	if (order)
 		map_push(node, order, pool->maps);
+	pool_set_class(pool, OBM_NO_CLASS);
 	pool->state = OBM_POOL_UNUSED;
 }
 
@@ -176,12 +174,13 @@ void obm_pool_uncarve(struct obm_node *node, struct obm_pool *pool)
 void obm_pool_abandon(struct obm_heap *heap, struct obm_pool *pool)
 {
 	const struct obm_class *class = &obm_classes[pool->ci];
-	unsigned int block, order = obm_map_order(pool->ci);
+	unsigned int block, order;
 
 	if (pool->state != OBM_POOL_PARTIAL && pool->state != OBM_POOL_FULL)
 		return;
+	order = obm_map_order(pool->ci);
 	for (block = 0; block < class->nr_blocks; block++)
-		if (!obm_pool_block_is_free(pool, block))
+		if (!pool_block_is_free(pool, block))
 			obm_san_free(pool_base(pool) + block * class->size,
 				     class->size);
 	if (order) {
@@ -190,50 +189,98 @@ void obm_pool_abandon(struct obm_heap *heap, struct obm_pool *pool)
 	}
 }
 
-/* Takes a block of a partial pool, the lowest; the last makes the pool full. */
-void *obm_pool_pop(struct obm_node *node, struct obm_pool *pool)
+/* The lowest free block; in a hardened heap one that cannot be foretold. */
+static unsigned int pool_choose(struct obm_node *node, unsigned long *map,
+				unsigned int nr_blocks)
+{
+	unsigned int from, block;
+
+	if (!obm_heap_is_hard(node->heap))
+		return find_first_bit(map, nr_blocks);
+	from = prandom_u32_state(&node->rnd) % nr_blocks;
+	block = find_next_bit(map, nr_blocks, from);
+	return block < nr_blocks ? block : find_first_bit(map, nr_blocks);
+}
+
+/* Blocks of a hardened heap, one at a time. */
+static unsigned int pop_hard(struct obm_node *node, struct obm_pool *pool,
+			     unsigned int n, void **ptrs)
 {
 	const struct obm_class *class = &obm_classes[pool->ci];
 	unsigned long *map = pool_map(pool);
-	unsigned int block;
+	unsigned int got, block;
+
+	for (got = 0; got < n; got++) {
+		block = pool_choose(node, map, class->nr_blocks);
+		__clear_bit(block, map);
+		ptrs[got] = pool_base(pool) + block * class->size;
+	}
+	return got;
+}
+
+/* The lowest ones; bits of no block are above all that can be taken. */
+static unsigned int pop_low(struct obm_pool *pool, unsigned int n, void **ptrs)
+{
+	unsigned int size = obm_classes[pool->ci].size, got = 0;
+	unsigned long *map = pool_map(pool);
+	void *base = pool_base(pool);
+
+	for (; got < n; map++, base += BITS_PER_LONG * size) {
+		unsigned long word = *map;
+
+		for (; word && got < n; word &= word - 1)
+			ptrs[got++] = base + __ffs(word) * size;
+		*map = word;
+	}
+	return got;
+}
+
+/**
+ * obm_pool_pop() - take blocks of a partial pool
+ * @node: its node
+ * @pool: the pool
+ * @want: how many, at least one
+ * @ptrs: filled in
+ *
+ * The last one makes the pool full.
+ *
+ * Context: The node's lock is held.
+ * Return: how many, at least one.
+ */
+unsigned int obm_pool_pop(struct obm_node *node, struct obm_pool *pool,
+			  unsigned int want, void **ptrs)
+{
+	unsigned int n = min_t(unsigned int, want, pool->nr_free);
 
 	lockdep_assert_held(&node->lock);
-	block = find_first_bit(map, class->nr_blocks);
-	__clear_bit(block, map);
-	node->classes[pool->ci].nr_allocs++;
-	if (!--pool->nr_free) {
+	if (obm_heap_is_hard(node->heap))
+		pop_hard(node, pool, n, ptrs);
+	else
+		pop_low(pool, n, ptrs);
+	node->classes[pool->ci].nr_taken += n;
+	pool->nr_free -= n;
+	if (!pool->nr_free) {
 		list_del_init(&pool->link);
 		pool->state = OBM_POOL_FULL;
 	}
-	return pool_base(pool) + block * class->size;
+	return n;
 }
 
-/*
- * Puts an allocated block back. A full pool becomes partial and goes to the
- * front, as in CPython: having one free block it is the fullest.
- */
-void obm_pool_push(struct obm_node *node, struct obm_pool *pool,
-		   unsigned int block)
+/* Whether the bits of a map that are of no block are set, as they must be. */
+bool obm_pool_tail_is_set(const struct obm_pool *pool)
 {
-	lockdep_assert_held(&node->lock);
-	__set_bit(block, pool_map(pool));
-	node->classes[pool->ci].nr_frees++;
-	if (!pool->nr_free++) {
-		list_add(&pool->link, &node->classes[pool->ci].partial);
-		pool->state = OBM_POOL_PARTIAL;
-	}
+	const struct obm_class *class = &obm_classes[pool->ci];
+	unsigned int nr_bits = class->nr_words * BITS_PER_LONG;
+
+	return find_next_zero_bit(pool_map(pool), nr_bits,
+				  class->nr_blocks) == nr_bits;
 }
 
-bool obm_pool_block_is_free(const struct obm_pool *pool, unsigned int block)
-{
-	return test_bit(block, pool_map((struct obm_pool *)pool));
-}
-
-/* What nr_free must be, from the map; bits past the last block count too. */
+/* What nr_free must be, from the map. */
 unsigned int obm_pool_count_free(const struct obm_pool *pool)
 {
 	const struct obm_class *class = &obm_classes[pool->ci];
 
-	return bitmap_weight(pool_map((struct obm_pool *)pool),
-			     class->nr_words * BITS_PER_LONG);
+	return bitmap_weight(pool_map(pool),
+			     class->nr_blocks);
 }

@@ -27,13 +27,13 @@ static void obminfo_stop(struct seq_file *m, void *v)
 
 static void show_row(struct seq_file *m, const char *heap, const char *row,
 		     const struct obm_class_stats *cs, unsigned long size,
-		     unsigned int nr_blocks)
+		     unsigned int nr_blocks, unsigned int nr_pages)
 {
 	int pad = 23 - (int)strlen(heap) - (int)strlen(row);
 
 	seq_printf(m, "%s/%s%*s %6llu %6llu %6lu %4u %4u", heap, row,
 		   max(pad, 0), "", cs->nr_blocks, cs->nr_total, size,
-		   nr_blocks, 1);
+		   nr_blocks, nr_pages);
 	/* No tunables; a pool is active as long as it has a class. */
 	seq_printf(m, " : tunables %4u %4u %4u", 0, 0, 0);
 	seq_printf(m, " : slabdata %6llu %6llu %6u\n", cs->nr_pools,
@@ -50,13 +50,14 @@ static void show_heap(struct seq_file *m, struct obm_heap *heap)
 		snprintf(row, sizeof(row), "%u", obm_classes[ci].size);
 		obm_stats_class(heap, ci, &cs);
 		show_row(m, heap->name, row, &cs, obm_classes[ci].size,
-			 obm_classes[ci].nr_blocks);
+			 obm_classes[ci].nr_blocks,
+			 1U << obm_classes[ci].order);
 	}
 	/* Raw blocks differ in size: their pages are the objects. */
 	obm_stats_raw(heap, &cs);
 	cs.nr_blocks = cs.nr_pools;
 	cs.nr_total = cs.nr_pools;
-	show_row(m, heap->name, "raw", &cs, PAGE_SIZE, 1);
+	show_row(m, heap->name, "raw", &cs, PAGE_SIZE, 1, 1);
 }
 
 static int obminfo_show(struct seq_file *m, void *v)

@@ -62,11 +62,11 @@ static void report_place(const void *ptr)
 	arena = pool_arena(pool);
 	ci = READ_ONCE(pool->ci);
 	class = &obm_classes[ci];
-	pr_err("  heap %s, node %d, arena %lu, pool %u, class %u (%u bytes), block %u, offset %lu\n",
+	pr_err("  heap %s, node %d, arena %lu, pool %u, class %u (%u bytes), block %u, offset %u\n",
 	       arena->node->heap->name, arena->node->nid, arena->id, pool->idx,
 	       ci, class->size,
-	       class_block(class, offset_in_page(ptr)),
-	       offset_in_page(ptr) % class->size);
+	       class_block(class, pool_offset(pool, ptr)),
+	       pool_offset(pool, ptr) % class->size);
 }
 
 static struct obm_heap *owner_heap(const void *ptr)

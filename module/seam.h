@@ -27,6 +27,8 @@
 #include <linux/mutex.h>
 #include <linux/nodemask.h>
 #include <linux/overflow.h>
+#include <linux/percpu.h>
+#include <linux/prandom.h>
 #include <linux/preempt.h>
 #include <linux/printk.h>
 #include <linux/random.h>

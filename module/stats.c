@@ -27,10 +27,8 @@ static void class_add(const struct obm_node_class *nc, unsigned int ci,
 		      struct obm_stats *stats)
 {
 	const struct obm_class *class = &obm_classes[ci];
-	u64 nr_blocks = nc->nr_allocs - nc->nr_frees;
+	u64 nr_blocks = nc->nr_taken - nc->nr_put;
 
-	stats->nr_allocs += nc->nr_allocs;
-	stats->nr_frees += nc->nr_frees;
 	stats->nr_blocks += nr_blocks;
 	stats->nr_pools += nc->nr_pools;
 	stats->used_bytes += nr_blocks * class->size;
@@ -58,6 +56,29 @@ static void node_add(struct obm_node *node, struct obm_stats *stats)
 	raw_spin_unlock_irqrestore(&node->lock, flags);
 }
 
+/*
+ * Blocks that wait on CPUs are in use for the pools and available for a reader.
+ * The CPUs go on meanwhile, so a batch on its way counts as used, and a block
+ * may be seen twice; the sum of used and available bytes stays what it is.
+ */
+static void front_add(struct obm_heap *heap, struct obm_stats *stats)
+{
+	unsigned int ci;
+
+	for (ci = 0; ci < obm_nr_classes; ci++) {
+		u64 size = obm_classes[ci].size;
+		u64 nr = min3((u64)obm_front_count(heap, ci), stats->nr_blocks,
+			      stats->used_bytes / size);
+
+		stats->nr_blocks -= nr;
+		stats->used_bytes -= nr * size;
+		stats->avail_bytes += nr * size;
+		stats->nr_allocs += obm_front_allocs(heap, ci);
+	}
+	stats->nr_allocs = max(stats->nr_allocs, stats->nr_blocks);
+	stats->nr_frees = stats->nr_allocs - stats->nr_blocks;
+}
+
 static void raw_add(struct obm_heap *heap, struct obm_stats *stats)
 {
 	unsigned long flags;
@@ -65,7 +86,7 @@ static void raw_add(struct obm_heap *heap, struct obm_stats *stats)
 
 	raw_spin_lock_irqsave(&heap->raw_lock, flags);
 	meta_bytes = heap->nr_raw * sizeof(struct obm_raw) +
-		     struct_size(heap, nodes, nr_node_ids);
+		     struct_size(heap, nodes, nr_node_ids) + obm_front_bytes();
 	stats->nr_raw += heap->nr_raw;
 	stats->nr_allocs += heap->raw_allocs;
 	stats->nr_frees += heap->raw_frees;
@@ -75,22 +96,38 @@ static void raw_add(struct obm_heap *heap, struct obm_stats *stats)
 	raw_spin_unlock_irqrestore(&heap->raw_lock, flags);
 }
 
-/* Adds a heap's snapshot to @stats. */
-void obm_stats_add(struct obm_heap *heap, struct obm_stats *stats)
+/* A snapshot of one heap, in a zeroed @stats. */
+static void heap_stats(struct obm_heap *heap, struct obm_stats *stats)
 {
+	size_t mag_bytes = obm_front_mag_bytes(heap);
 	struct obm_node *node;
 	unsigned int i;
 	int nid;
 
 	obm_for_each_node(heap, nid, node)
 		node_add(node, stats);
+	front_add(heap, stats);
+	stats->meta_bytes += mag_bytes;
+	stats->held_bytes += mag_bytes;
 	raw_add(heap, stats);
-	stats->peak_bytes += atomic_long_read(&heap->peak_bytes);
-	stats->limit_bytes += heap->limit_bytes;
-	stats->nr_failed += atomic_long_read(&heap->nr_failed);
-	stats->nr_limited += atomic_long_read(&heap->nr_limited);
+	stats->peak_bytes = atomic_long_read(&heap->peak_bytes);
+	stats->limit_bytes = heap->limit_bytes;
+	stats->nr_failed = atomic_long_read(&heap->nr_failed);
+	stats->nr_limited = atomic_long_read(&heap->nr_limited);
 	for (i = 0; i < OBM_NR_BAD; i++)
-		stats->nr_bad[i] += atomic_long_read(&heap->nr_bad[i]);
+		stats->nr_bad[i] = atomic_long_read(&heap->nr_bad[i]);
+}
+
+/* Every field is a u64 that adds up over heaps. */
+static void stats_sum(struct obm_stats *sum, const struct obm_stats *stats)
+{
+	const u64 *from = (const u64 *)stats;
+	u64 *to = (u64 *)sum;
+	unsigned int i;
+
+	static_assert(sizeof(*sum) % sizeof(u64) == 0);
+	for (i = 0; i < sizeof(*sum) / sizeof(u64); i++)
+		to[i] += from[i];
 }
 
 /**
@@ -106,7 +143,7 @@ void obm_heap_stats(struct obm_heap *heap, struct obm_stats *stats)
 {
 	memset(stats, 0, sizeof(*stats));
 	if (heap)
-		obm_stats_add(heap, stats);
+		heap_stats(heap, stats);
 	else
 		obm_stats_all(stats);
 }
@@ -115,12 +152,15 @@ EXPORT_SYMBOL_NS_GPL(obm_heap_stats, OBM_NS);
 /* The sum over all heaps. Context: process context, takes obm_heaps_lock. */
 void obm_stats_all(struct obm_stats *stats)
 {
+	struct obm_stats one;
 	struct obm_heap *heap;
 	unsigned int i;
 
 	mutex_lock(&obm_heaps_lock);
-	list_for_each_entry(heap, &obm_heaps, link)
-		obm_stats_add(heap, stats);
+	list_for_each_entry(heap, &obm_heaps, link) {
+		obm_heap_stats(heap, &one);
+		stats_sum(stats, &one);
+	}
 	mutex_unlock(&obm_heaps_lock);
 	for (i = 0; i < OBM_NR_BAD; i++)
 		stats->nr_bad[i] += atomic_long_read(&obm_nr_bad[i]);
@@ -138,11 +178,15 @@ void obm_stats_class(struct obm_heap *heap, unsigned int ci,
 	obm_for_each_node(heap, nid, node) {
 		raw_spin_lock_irqsave(&node->lock, flags);
 		stats->nr_pools += node->classes[ci].nr_pools;
-		stats->nr_allocs += node->classes[ci].nr_allocs;
-		stats->nr_frees += node->classes[ci].nr_frees;
+		stats->nr_blocks += node->classes[ci].nr_taken -
+				    node->classes[ci].nr_put;
 		raw_spin_unlock_irqrestore(&node->lock, flags);
 	}
-	stats->nr_blocks = stats->nr_allocs - stats->nr_frees;
+	stats->nr_blocks -= min_t(u64, stats->nr_blocks,
+				  obm_front_count(heap, ci));
+	stats->nr_allocs = max_t(u64, obm_front_allocs(heap, ci),
+				 stats->nr_blocks);
+	stats->nr_frees = stats->nr_allocs - stats->nr_blocks;
 	stats->nr_total = stats->nr_pools * obm_classes[ci].nr_blocks;
 }
 

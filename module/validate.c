@@ -15,6 +15,7 @@ struct tally {
 	unsigned long nr_pages;
 	unsigned long nr_unused;
 	unsigned long nr_pools;
+	unsigned long nr_tails;
 	u64 nr_blocks;
 };
 
@@ -27,8 +28,8 @@ static u64 node_version(struct obm_node *node)
 
 	lockdep_assert_held(&node->lock);
 	for (ci = 0; ci < obm_nr_classes; ci++)
-		version += node->classes[ci].nr_allocs +
-			   node->classes[ci].nr_frees;
+		version += node->classes[ci].nr_taken +
+			   node->classes[ci].nr_put;
 	return version;
 }
 
@@ -38,8 +39,13 @@ static const char *pool_check(struct obm_pool *pool, struct tally *tally)
 	u64 bit = BIT_ULL(pool->idx);
 	const struct obm_class *class;
 	unsigned long owner;
+	unsigned int i;
 	bool full;
 
+	/* A tail must be followed by no pool of its own; its head checks it. */
+	if (pool->state == OBM_POOL_TAIL)
+		return arena->free_mask & bit || arena->returned_mask & bit ?
+		       "a tail is unused or returned" : NULL;
 	owner = obm_page_owner(pool_base(pool));
 	if (arena->returned_mask & bit) {
 		if (arena->free_mask & bit)
@@ -61,8 +67,15 @@ static const char *pool_check(struct obm_pool *pool, struct tally *tally)
 	if (pool->ci >= obm_nr_classes)
 		return "a pool is of no class";
 	class = &obm_classes[pool->ci];
+	for (i = 1; i < BIT(class->order); i++)
+		if (pool[i].state != OBM_POOL_TAIL ||
+		    obm_page_owner(pool_base(&pool[i])) != (unsigned long)pool)
+			return "a wide pool lacks a page";
+	tally->nr_tails += BIT(class->order) - 1;
 	if (pool->nr_free != obm_pool_count_free(pool))
 		return "a pool's count differs from its map";
+	if (!obm_pool_tail_is_set(pool))
+		return "a map has room for more blocks than its pool";
 	if (pool->nr_free >= class->nr_blocks)
 		return "a pool in use holds no block";
 	full = pool->state == OBM_POOL_FULL;
@@ -122,10 +135,10 @@ static const char *node_check_counts(struct obm_node *node,
 	for (ci = 0; ci < obm_nr_classes; ci++) {
 		const struct obm_node_class *nc = &node->classes[ci];
 
-		if (nc->nr_frees > nc->nr_allocs)
-			return "a class has more frees than allocations";
+		if (nc->nr_put > nc->nr_taken)
+			return "more blocks were put back than taken";
 		nr_pools += nc->nr_pools;
-		nr_blocks += nc->nr_allocs - nc->nr_frees;
+		nr_blocks += nc->nr_taken - nc->nr_put;
 	}
 	if (node->nr_arenas != tally->nr_arenas)
 		return "the count of arenas is wrong";
@@ -139,7 +152,7 @@ static const char *node_check_counts(struct obm_node *node,
 		return "the count of pools is wrong";
 	if (nr_blocks != tally->nr_blocks)
 		return "the count of blocks is wrong";
-	if (node->nr_pages != node->nr_unused + nr_pools)
+	if (node->nr_pages != node->nr_unused + nr_pools + tally->nr_tails)
 		return "pages are neither unused nor in use";
 	return NULL;
 }

@@ -18,6 +18,7 @@
 #include <linux/err.h>
 #include <linux/gfp.h>
 #include <linux/numa.h>
+#include <linux/obm_front.h>
 #include <linux/types.h>
 #include <linux/version.h>
 
@@ -39,7 +40,14 @@
 /* The heap's blocks are caches: group its pages with reclaimable ones. */
 #define OBM_HEAP_RECLAIMABLE	BIT(1)
 
-#define OBM_HEAP_FLAGS		(OBM_HEAP_ACCOUNT | OBM_HEAP_RECLAIMABLE)
+/*
+ * No block waits on a CPU, so that every bad free is refused at once, and blocks
+ * come in random order. The module parameter harden=1 does so for all heaps.
+ */
+#define OBM_HEAP_HARDEN		BIT(2)
+
+#define OBM_HEAP_FLAGS							\
+	(OBM_HEAP_ACCOUNT | OBM_HEAP_RECLAIMABLE | OBM_HEAP_HARDEN)
 
 struct obm_heap;
 
@@ -148,14 +156,83 @@ int obm_heap_validate(struct obm_heap *heap);
 void obm_heap_stats(struct obm_heap *heap, struct obm_stats *stats);
 
 void obm_free(const void *ptr);
-void obm_free_sized(struct obm_heap *heap, const void *ptr, size_t size);
+void __obm_free_sized(struct obm_heap *heap, const void *ptr, size_t size);
 
 void *obm_alloc_node(struct obm_heap *heap, size_t size, gfp_t gfp, int node)
 	__alloc_size(2) __malloc;
-void *obm_alloc(struct obm_heap *heap, size_t size, gfp_t gfp)
+void *__obm_alloc(struct obm_heap *heap, size_t size, gfp_t gfp)
 	__alloc_size(2) __malloc;
-void *obm_zalloc(struct obm_heap *heap, size_t size, gfp_t gfp)
-	__alloc_size(2) __malloc;
+
+/**
+ * obm_alloc() - allocate a block
+ * @heap: the heap
+ * @size: bytes
+ * @gfp: as for obm_alloc_node()
+ *
+ * With a constant @size and @gfp a block that waits on this CPU is handed out
+ * without a call.
+ *
+ * Context: Any context but NMI, as @gfp says.
+ * Return: as obm_alloc_node().
+ */
+static __always_inline __alloc_size(2) __malloc void *
+obm_alloc(struct obm_heap *heap, size_t size, gfp_t gfp)
+{
+	void *ptr;
+
+	if (obm_is_const(size, gfp)) {
+		ptr = obm_front_pop(heap, obm_const_class(size));
+		if (likely(ptr)) {
+			if (want_init_on_alloc(gfp))
+				memset(ptr, 0, obm_const_bytes(size));
+			return ptr;
+		}
+	}
+	return __obm_alloc(heap, size, gfp);
+}
+
+/**
+ * obm_zalloc() - allocate a block of zeroes
+ * @heap: the heap
+ * @size: bytes
+ * @gfp: as for obm_alloc_node()
+ *
+ * Context: Any context but NMI, as @gfp says.
+ * Return: as obm_alloc_node().
+ */
+static __always_inline __alloc_size(2) __malloc void *
+obm_zalloc(struct obm_heap *heap, size_t size, gfp_t gfp)
+{
+	return obm_alloc(heap, size, gfp | __GFP_ZERO);
+}
+
+/**
+ * obm_free_sized() - free a block whose heap and size the caller knows
+ * @heap: the heap that it is of
+ * @ptr: the block, or NULL
+ * @size: bytes, as they were asked for last or as obm_usable_size() gave them
+ *
+ * Nothing is looked up while the block waits on this CPU for the next caller.
+ * A block of another heap or another class is found when it leaves the CPU, and
+ * refused with a report; at once in a hardened heap.
+ *
+ * Context: Any context but NMI.
+ */
+static __always_inline void
+obm_free_sized(struct obm_heap *heap, const void *ptr, size_t size)
+{
+	if (!ptr)
+		return;
+	if (OBM_INLINE && __builtin_constant_p(size) &&
+	    size <= OBM_CONST_MAX) {
+		if (want_init_on_free())
+			memset((void *)ptr, 0, obm_const_bytes(size));
+		if (likely(obm_front_push(heap, obm_const_class(size), ptr)))
+			return;
+	}
+	__obm_free_sized(heap, ptr, size);
+}
+
 void *obm_calloc(struct obm_heap *heap, size_t n, size_t size, gfp_t gfp)
 	__alloc_size(2, 3) __malloc;
 void *obm_realloc(struct obm_heap *heap, void *ptr, size_t size, gfp_t gfp)
@@ -163,6 +240,13 @@ void *obm_realloc(struct obm_heap *heap, void *ptr, size_t size, gfp_t gfp)
 char *obm_strdup(struct obm_heap *heap, const char *s, gfp_t gfp) __malloc;
 void *obm_memdup(struct obm_heap *heap, const void *src, size_t len, gfp_t gfp)
 	__alloc_size(3) __malloc;
+
+/* This header has obm_alloc_bulk(). */
+#define OBM_HAS_BULK		1
+
+size_t obm_alloc_bulk(struct obm_heap *heap, size_t size, gfp_t gfp, size_t n,
+		      void **ptrs) __must_check;
+void obm_free_bulk(struct obm_heap *heap, size_t size, size_t n, void **ptrs);
 
 size_t obm_usable_size(const void *ptr);
 bool obm_owns(struct obm_heap *heap, const void *ptr);
