@@ -97,13 +97,9 @@ static inline void obm_test_exit(struct kunit *test)
 	}
 }
 
-/*
- * A heap for the case, on one node, so that the figures are those of one node
- * wherever the test's thread runs.
- */
-static inline struct obm_heap *obm_test_heap(struct kunit *test, size_t limit)
+static inline struct obm_heap *
+obm_test_heap_attrs(struct kunit *test, const struct obm_heap_attrs *attrs)
 {
-	struct obm_heap_attrs attrs = OBM_HEAP_ATTRS_INIT;
 	struct obm_test *priv = test->priv;
 	struct obm_heap *heap;
 	char name[OBM_NAME_LEN];
@@ -112,13 +108,24 @@ static inline struct obm_heap *obm_test_heap(struct kunit *test, size_t limit)
 	for (i = 0; i < OBM_TEST_HEAPS && priv->heaps[i]; i++)
 		;
 	KUNIT_ASSERT_LT(test, i, OBM_TEST_HEAPS);
-	attrs.node = first_node(node_states[N_MEMORY]);
-	attrs.limit_bytes = limit;
 	snprintf(name, sizeof(name), "%s.%u", KBUILD_MODNAME, i);
-	heap = obm_heap_create(name, &attrs);
+	heap = obm_heap_create(name, attrs);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, heap);
 	priv->heaps[i] = heap;
 	return heap;
+}
+
+/*
+ * A heap for the case, on one node, so that the figures are those of one node
+ * wherever the test's thread runs.
+ */
+static inline struct obm_heap *obm_test_heap(struct kunit *test, size_t limit)
+{
+	struct obm_heap_attrs attrs = OBM_HEAP_ATTRS_INIT;
+
+	attrs.node = first_node(node_states[N_MEMORY]);
+	attrs.limit_bytes = limit;
+	return obm_test_heap_attrs(test, &attrs);
 }
 
 /* Destroys a heap of the case before its end. */
@@ -170,7 +177,7 @@ static inline size_t obm_small_max_is(struct kunit *test)
 	size_t size;
 	void *ptr;
 
-	for (size = 4096; size > 8; size -= 8) {
+	for (size = 8192; size > 8; size -= 8) {
 		ptr = obm_must_alloc(test, heap, size);
 		s = obm_get(test, heap);
 		obm_free(ptr);
@@ -189,6 +196,19 @@ static inline void obm_need_small(struct kunit *test, size_t size)
 }
 
 /*
+ * The usable size of a request of more than 512 bytes: of each doubling, sizes
+ * of which 8 to 15 fill a run, in multiples of 16.
+ */
+static inline size_t obm_usable_wide(size_t size)
+{
+	size_t top = roundup_pow_of_two(size), nr = 15;
+
+	while (round_down(8 * top / nr, 16) < size)
+		nr--;
+	return round_down(8 * top / nr, 16);
+}
+
+/*
  * The usable size of a request, from the rule and not from the table: of the
  * sizes that yield as many blocks per pool the largest, or the one below it if
  * that alone is a multiple of 16 and still large enough.
@@ -199,7 +219,9 @@ static inline size_t obm_usable(size_t size, size_t small_max)
 
 	if (step > small_max)
 		return PAGE_ALIGN(size);
-	while (last + 8 <= small_max &&
+	if (step > 512)
+		return obm_usable_wide(step);
+	while (last + 8 <= min_t(size_t, small_max, 512) &&
 	       PAGE_SIZE / (last + 8) == PAGE_SIZE / step)
 		last += 8;
 	return last % 16 && step < last ? last - 8 : last;

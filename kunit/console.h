@@ -8,6 +8,7 @@
 
 #include <linux/delay.h>
 #include <linux/jiffies.h>
+#include <linux/moduleparam.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/tracepoint.h>
@@ -21,6 +22,10 @@
 /* report.c prints so many reports in so much time, and only counts the rest. */
 #define REPORT_BURST	20U
 #define REPORT_INTERVAL	(5 * HZ)
+
+static bool fresh;
+module_param(fresh, bool, 0);
+MODULE_PARM_DESC(fresh, "no report was printed since obmalloc was loaded");
 
 /**
  * struct console - what obmalloc printed since console_watch()
@@ -92,13 +97,17 @@ static inline int console_find(const char *text)
 
 /*
  * Waits until another @nr reports will be printed. Suites that ran before may
- * have used the interval up, so the first call waits for its end.
+ * have used the interval up, so the first call waits for its end, if
+ * nobody says that there were none.
  */
 static inline void console_room(unsigned int nr)
 {
 	static unsigned long end;
 	static unsigned int left;
 
+	if (fresh)
+		left = REPORT_BURST;
+	fresh = false;
 	if (left < nr) {
 		if (!end)
 			end = jiffies + REPORT_INTERVAL;

@@ -180,13 +180,13 @@ static void watch(struct __test_metadata *_metadata, const char *ctx)
 		if (!pids[i])
 			_exit(job_run(i));
 	}
-	ran = obm_stress("run busy cpus=%ld ms=%d sizes=0-5000 ctx=%s",
+	ran = obm_stress("run busy cpus=%ld ms=%d sizes=0-10000 ctx=%s",
 			 cpus < 4 ? cpus : 4, BUSY_MS, ctx);
 	shared->stop = true;
 	for (i = 0; i < ARRAY_SIZE(jobs); i++) {
 		waitpid(pids[i], &status, 0);
 		EXPECT_EQ(status, 0);
-		EXPECT_GT(shared->rounds[i], 3);
+		EXPECT_GT(shared->rounds[i], 0);
 		TH_LOG("%s: %lu times", jobs[i].paths[0],
 		       atomic_load(&shared->rounds[i]));
 	}

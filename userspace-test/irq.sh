@@ -45,6 +45,12 @@ end_busy() {
 	unload stress obmalloc
 }
 
+# Sizes that the compiler knows come and go inline.
+one_size() {
+	busy mixed "$1"
+	end_busy
+}
+
 threads() {
 	busy task 0-3000
 	equal "allocations that failed" "$(stat_of nr_failed busy)" 0
@@ -94,5 +100,6 @@ at_the_limit() {
 }
 
 begin
-run_cases threads interrupts threads_and_interrupts trims_meanwhile \
+run_cases threads interrupts threads_and_interrupts one_size:64-64 \
+	one_size:3000-12000 trims_meanwhile \
 	at_the_limit kernel_log_is_clean

@@ -29,6 +29,7 @@ struct obm_row {
 	u64 num;
 	u64 size;
 	u64 per_pool;
+	u64 pages;
 	u64 pools;
 };
 
@@ -75,10 +76,11 @@ struct obm_stats {
 	u64 value[NR_STATS];
 };
 
-/* A row of a classes file. */
+/* A row of a classes file; pages of a pool are concluded from it. */
 struct obm_class {
 	u64 size;
 	u64 per_pool;
+	u64 pages;
 	u64 pools;
 	u64 used;
 	u64 avail;

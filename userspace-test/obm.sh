@@ -10,7 +10,8 @@ obm_dir=${OBM_DIR:-$obm_here/..}
 obm_modules="stress replay hello obmalloc"
 obm_info=/proc/obminfo
 obm_debug=/sys/kernel/debug/obmalloc
-obm_param=/sys/module/obmalloc/parameters/small_max
+obm_params=/sys/module/obmalloc/parameters
+obm_param=$obm_params/small_max
 obm_stress=/sys/kernel/debug/obm_stress
 
 # The kernel's: beside the installed tests, or where they were built from.

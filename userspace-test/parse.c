@@ -98,6 +98,20 @@ static size_t split(char *line, char **fields)
 	return nr;
 }
 
+/* Of which @per_pool blocks are as many as fit, or 0 if there is no such. */
+static u64 pool_pages(u64 size, u64 per_pool)
+{
+	u64 page = sysconf(_SC_PAGESIZE), pages;
+
+	if (!size || !per_pool)
+		return 0;
+	/* Up to an eighth of a page, and no less than 512, a page it is. */
+	for (pages = 1; pages <= (size <= 512 ? 1 : 16); pages *= 2)
+		if (pages * page / size == per_pool)
+			return pages;
+	return 0;
+}
+
 static bool parse_name(char *name, struct obm_row *row)
 {
 	char *class = strrchr(name, '/');
@@ -121,10 +135,10 @@ static bool parse_name(char *name, struct obm_row *row)
 static bool parse_row(char *line, struct obm_row *row)
 {
 	static const char *const fixed[16] = {
-		[5] = "1", [6] = ":", [7] = "tunables", [8] = "0", [9] = "0",
+		[6] = ":", [7] = "tunables", [8] = "0", [9] = "0",
 		[10] = "0", [11] = ":", [12] = "slabdata", [15] = "0",
 	};
-	u64 page = sysconf(_SC_PAGESIZE), active_pools, per_pool;
+	u64 page = sysconf(_SC_PAGESIZE), active_pools;
 	char *fields[MAX_FIELDS];
 	size_t nr = split(line, fields), i;
 
@@ -139,13 +153,13 @@ static bool parse_row(char *line, struct obm_row *row)
 	    !parse_number(fields[2], &row->num) ||
 	    !parse_number(fields[3], &row->size) ||
 	    !parse_number(fields[4], &row->per_pool) ||
+	    !parse_number(fields[5], &row->pages) ||
 	    !parse_number(fields[13], &active_pools) ||
 	    !parse_number(fields[14], &row->pools))
 		return false;
 
-	per_pool = row->size ? page / row->size : 0;
 	if (row->size != (row->class ? row->class : page) ||
-	    row->per_pool != per_pool)
+	    row->pages != pool_pages(row->size, row->per_pool))
 		return obm_fail("sizes of %s/%llu", row->heap, row->class);
 	if (row->active > row->num || active_pools != row->pools ||
 	    row->num != row->pools * row->per_pool)
@@ -252,7 +266,7 @@ bool obm_parse_stats(const char *text, struct obm_stats *stats)
 
 static bool parse_class(char *line, size_t ci, struct obm_class *class)
 {
-	u64 page = sysconf(_SC_PAGESIZE), number[8];
+	u64 number[8];
 	char *fields[MAX_FIELDS];
 	size_t nr = split(line, fields), i;
 
@@ -261,12 +275,14 @@ static bool parse_class(char *line, size_t ci, struct obm_class *class)
 	for (i = 0; i < nr; i++)
 		if (!parse_number(fields[i], &number[i]))
 			return false;
-	*class = (struct obm_class){ number[1], number[2], number[3], number[4],
-				     number[5], number[6], number[7] };
+	*class = (struct obm_class){ number[1], number[2],
+				     pool_pages(number[1], number[2]),
+				     number[3], number[4], number[5],
+				     number[6], number[7] };
 	if (number[0] != ci || !class->size || class->size % 8)
 		return obm_fail("class %llu of %llu bytes", number[0],
 				class->size);
-	if (class->per_pool != page / class->size ||
+	if (!class->pages ||
 	    class->used + class->avail != class->pools * class->per_pool ||
 	    class->allocs - class->frees != class->used)
 		return obm_fail("class %zu does not add up", ci);

@@ -34,7 +34,11 @@ modes() {
 	for file in $triggers; do
 		mode "$file" 200
 	done
-	mode $obm_param 444
+	for file in small_max harden front_max; do
+		mode "$obm_params/$file" 444
+	done
+	mode $obm_params/front_kib 644
+	equal "parameters" "$(ls $obm_params | wc -l)" 4
 	for file in $obm_debug $obm_debug/heaps $heap; do
 		mode "$file" 755
 	done
@@ -57,7 +61,9 @@ nobody_cannot_read() {
 	for file in $readable $triggers; do
 		"$nobody" cat "$file" 2>/dev/null && fail "$file is read"
 	done
-	"$nobody" cat $obm_param >/dev/null || fail "the parameter is hidden"
+	for file in "$obm_params"/*; do
+		"$nobody" cat "$file" >/dev/null || fail "$file is hidden"
+	done
 	end_perms
 }
 
@@ -66,7 +72,7 @@ nobody_cannot_write() {
 
 	begin_perms
 	with_debugfs_open
-	for file in $readable $triggers $obm_param; do
+	for file in $readable $triggers $obm_params/*; do
 		"$nobody" sh -c "echo 1 >>$file" 2>/dev/null &&
 			fail "$file is written to"
 	done
@@ -88,7 +94,8 @@ tables_are_not_written() {
 	local file
 
 	begin_perms
-	for file in $readable $obm_param; do
+	for file in $readable $obm_params/small_max \
+			$obm_params/harden $obm_params/front_max; do
 		(echo 1 >>"$file") 2>/dev/null && fail "$file is written to"
 	done
 	end_perms

@@ -97,6 +97,7 @@ stress_is_strict() {
 	refused "obm_heap_create\(\) gave -17" create a
 	refused "no lost heap 'a'" adopt a
 	refused "no heap 'b'" destroy b
+	refused "a wrong value for 'harden'" create a harden=2
 	refused "fill needs 'n'" fill a size=5
 	refused "fill needs 'size' or 'sizes'" fill a n=5
 	refused "fill needs 'size' or 'sizes'" fill a n=5 size=1 sizes=1-2
@@ -106,6 +107,9 @@ stress_is_strict() {
 	refused "a wrong value for 'percent'" free a percent=101
 	refused "a wrong value for 'cpus'" run a cpus=0 ms=1 sizes=1-2
 	refused "a wrong value for 'ctx'" run a cpus=1 ms=1 sizes=1-2 ctx=nmi
+	refused "a wrong value for 'roam'" run a cpus=1 ms=1 sizes=1-2 roam=yes
+	refused "pass needs 'n'" pass a size=5
+	refused "pass does not know 'gfp'" pass a n=1 size=5 gfp=atomic
 	refused "no such kind 'any'" bad a kind=any
 	stress destroy a
 	unload stress obmalloc

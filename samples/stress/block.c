@@ -57,6 +57,43 @@ static unsigned int block_size(const struct stress_command *cmd,
 	       (cmd->size_max - cmd->size_min + 1);
 }
 
+/* What a client writes in its source: sizes that the compiler knows. */
+static void *alloc_const(struct obm_heap *heap, size_t size)
+{
+	switch (size) {
+	case 8:
+		return obm_alloc(heap, 8, GFP_KERNEL | __GFP_NOWARN);
+	case 64:
+		return obm_alloc(heap, 64, GFP_KERNEL | __GFP_NOWARN);
+	case 200:
+		return obm_alloc(heap, 200, GFP_KERNEL | __GFP_NOWARN);
+	case 512:
+		return obm_alloc(heap, 512, GFP_KERNEL | __GFP_NOWARN);
+	default:
+		return obm_alloc(heap, size, GFP_KERNEL | __GFP_NOWARN);
+	}
+}
+
+static void free_const(struct obm_heap *heap, const void *ptr, size_t size)
+{
+	switch (size) {
+	case 8:
+		obm_free_sized(heap, ptr, 8);
+		break;
+	case 64:
+		obm_free_sized(heap, ptr, 64);
+		break;
+	case 200:
+		obm_free_sized(heap, ptr, 200);
+		break;
+	case 512:
+		obm_free_sized(heap, ptr, 512);
+		break;
+	default:
+		obm_free_sized(heap, ptr, size);
+	}
+}
+
 /* Gets @block; one in eight by obm_zalloc() where no node is asked for. */
 bool stress_block_alloc(struct obm_heap *heap, struct stress_block *block,
 			const struct stress_command *cmd, gfp_t gfp,
@@ -68,6 +105,9 @@ bool stress_block_alloc(struct obm_heap *heap, struct stress_block *block,
 	block->tag = prandom_u32_state(rnd);
 	if (zero)
 		block->ptr = obm_zalloc(heap, block->size, gfp);
+	else if (cmd->node == NUMA_NO_NODE &&
+		 gfp == (GFP_KERNEL | __GFP_NOWARN))
+		block->ptr = alloc_const(heap, block->size);
 	else if (cmd->node == NUMA_NO_NODE)
 		block->ptr = obm_alloc(heap, block->size, gfp);
 	else
@@ -116,7 +156,7 @@ void stress_block_free(struct obm_heap *heap, struct stress_block *block,
 	/* Whoever sees it from now on must not take it for an intact one. */
 	memset(block->ptr, ~block->tag, block->size);
 	if (sized)
-		obm_free_sized(heap, block->ptr, block->size);
+		free_const(heap, block->ptr, block->size);
 	else
 		obm_free(block->ptr);
 	block->ptr = NULL;

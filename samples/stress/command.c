@@ -4,14 +4,16 @@
  * key once at most and only where the verb knows it. Words are parted by
  * spaces; a newline may end the line. Numbers are decimal.
  *
- *   create NAME [limit=BYTES] [node=N] [account=0|1]
+ *   create NAME [limit=BYTES] [node=N] [account=0|1] [harden=0|1]
  *   destroy NAME
  *   adopt NAME			take over a heap that an earlier stress.ko left
  *   trim NAME			what obm_heap_trim() says
  *   fill NAME n=N size=S|sizes=A-B [node=N] [gfp=G] [seed=N]
  *   verify NAME		the content of what fill left there
  *   free NAME percent=P [seed=N]	so much of it, chosen at random
- *   run NAME cpus=N ms=N sizes=A-B [ctx=task|irq|mixed] [seed=N]
+ *   run NAME cpus=N ms=N sizes=A-B [ctx=task|irq|mixed] [roam=0|1] [seed=N]
+ *				with roam=1 on any CPUs, which may come and go
+ *   pass NAME n=N size=S|sizes=A-B [seed=N]	from a CPU to another
  *   bad NAME kind=KIND [n=N]	mistakes that obmalloc must refuse, see bad.c
  *
  * G is kernel, nowait or atomic; no allocation warns of failing.
@@ -34,6 +36,7 @@ enum word {
 	KEY_LIMIT,
 	KEY_NODE,
 	KEY_ACCOUNT,
+	KEY_HARDEN,
 	KEY_N,
 	KEY_SIZE,
 	KEY_SIZES,
@@ -42,6 +45,7 @@ enum word {
 	KEY_MS,
 	KEY_SEED,
 	KEY_CTX,
+	KEY_ROAM,
 	KEY_GFP,
 	KEY_KIND,
 	NR_KEYS
@@ -51,6 +55,7 @@ static const char *const key_names[] = {
 	[KEY_LIMIT] = "limit",
 	[KEY_NODE] = "node",
 	[KEY_ACCOUNT] = "account",
+	[KEY_HARDEN] = "harden",
 	[KEY_N] = "n",
 	[KEY_SIZE] = "size",
 	[KEY_SIZES] = "sizes",
@@ -59,6 +64,7 @@ static const char *const key_names[] = {
 	[KEY_MS] = "ms",
 	[KEY_SEED] = "seed",
 	[KEY_CTX] = "ctx",
+	[KEY_ROAM] = "roam",
 	[KEY_GFP] = "gfp",
 	[KEY_KIND] = "kind",
 };
@@ -91,7 +97,8 @@ static const struct verb {
 	unsigned long may;
 } verbs[] = {
 	{ "create", stress_create, 0, 0,
-	  BIT(KEY_LIMIT) | BIT(KEY_NODE) | BIT(KEY_ACCOUNT) },
+	  BIT(KEY_LIMIT) | BIT(KEY_NODE) | BIT(KEY_ACCOUNT) |
+	  BIT(KEY_HARDEN) },
 	{ "destroy", stress_destroy },
 	{ "adopt", stress_adopt },
 	{ "trim", stress_trim },
@@ -100,7 +107,8 @@ static const struct verb {
 	{ "verify", stress_verify },
 	{ "free", stress_free, 0, BIT(KEY_PERCENT), BIT(KEY_SEED) },
 	{ "run", stress_run, 0, BIT(KEY_SIZES) | BIT(KEY_CPUS) | BIT(KEY_MS),
-	  BIT(KEY_CTX) | BIT(KEY_SEED) },
+	  BIT(KEY_CTX) | BIT(KEY_ROAM) | BIT(KEY_SEED) },
+	{ "pass", stress_pass, SIZES, BIT(KEY_N), BIT(KEY_SEED) },
 	{ "bad", stress_bad, 0, BIT(KEY_KIND), BIT(KEY_N) },
 };
 
@@ -164,6 +172,10 @@ static int parse_value(struct stress_command *cmd, enum word key, char *text)
 		err = parse_uint(text, 1, &number);
 		cmd->account = number;
 		return err;
+	case KEY_HARDEN:
+		err = parse_uint(text, 1, &number);
+		cmd->harden = number;
+		return err;
 	case KEY_N:
 		return parse_uint(text, MAX_BLOCKS, &cmd->n);
 	case KEY_SIZE:
@@ -185,6 +197,10 @@ static int parse_value(struct stress_command *cmd, enum word key, char *text)
 		err = match_string(ctx_names, ARRAY_SIZE(ctx_names), text);
 		cmd->ctx = err;
 		return min(err, 0);
+	case KEY_ROAM:
+		err = parse_uint(text, 1, &number);
+		cmd->roam = number;
+		return err;
 	case KEY_GFP:
 		return parse_gfp(text, &cmd->gfp);
 	case KEY_KIND:

@@ -79,6 +79,8 @@ int stress_create(struct stress_command *cmd)
 	attrs.node = cmd->node;
 	if (cmd->account)
 		attrs.flags |= OBM_HEAP_ACCOUNT;
+	if (cmd->harden)
+		attrs.flags |= OBM_HEAP_HARDEN;
 	heap = obm_heap_create(cmd->name, &attrs);
 	if (IS_ERR(heap))
 		return stress_refuse(cmd->result, PTR_ERR(heap),

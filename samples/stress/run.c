@@ -197,7 +197,10 @@ static void blocks_free(struct run *run, struct stress_block *blocks,
 			stress_block_free(run->heap, &blocks[i], false, tally);
 }
 
-/* Threads on the first CPUs that are online; as many as could be started. */
+/*
+ * Threads on the first CPUs that are online; as many as could be started. They
+ * stay there unless they roam.
+ */
 static unsigned int threads_start(struct run *run)
 {
 	unsigned int cpu, nr = 0, first = cpumask_first(cpu_online_mask);
@@ -211,7 +214,11 @@ static unsigned int threads_start(struct run *run)
 		rc->next = cpumask_next(cpu, cpu_online_mask);
 		if (rc->next >= nr_cpu_ids)
 			rc->next = first;
-		rc->thread = kthread_run_on_cpu(thread_fn, rc, cpu, "stress/%u");
+		if (run->cmd->roam)
+			rc->thread = kthread_run(thread_fn, rc, "stress");
+		else
+			rc->thread = kthread_run_on_cpu(thread_fn, rc, cpu,
+							"stress/%u");
 		if (IS_ERR(rc->thread))
 			break;
 		nr++;
@@ -261,12 +268,15 @@ int stress_run(struct stress_command *cmd)
 			prandom_seed_state(&run->cpus[i].actors[who].rnd,
 					   cmd->seed + i * NR_WHO + who);
 
-	cpus_read_lock();
+	/* Or no CPU could go meanwhile. */
+	if (!cmd->roam)
+		cpus_read_lock();
 	nr = threads_start(run);
 	if (nr == cmd->cpus)
 		msleep_interruptible(cmd->ms);
 	run_end(run, nr, &tally);
-	cpus_read_unlock();
+	if (!cmd->roam)
+		cpus_read_unlock();
 
 	kvfree(run);
 	stress_heap_put(sh);

@@ -77,6 +77,7 @@ enum stress_ctx {
  * @limit: limit=, bytes
  * @node: node=
  * @account: account=, whether to charge the memory cgroup
+ * @harden: harden=, whether the heap is a hardened one
  * @n: n=, how many blocks or times
  * @size_min: size= or the smaller of sizes=
  * @size_max: size= or the larger of sizes=
@@ -85,6 +86,7 @@ enum stress_ctx {
  * @ms: ms=
  * @seed: seed=
  * @ctx: ctx=
+ * @roam: roam=, whether threads may run on any CPU
  * @gfp: gfp=
  * @kind: kind=, text
  * @result: its answer
@@ -95,6 +97,7 @@ struct stress_command {
 	u64 limit;
 	int node;
 	bool account;
+	bool harden;
 	unsigned int n;
 	unsigned int size_min;
 	unsigned int size_max;
@@ -103,6 +106,7 @@ struct stress_command {
 	unsigned int ms;
 	u64 seed;
 	enum stress_ctx ctx;
+	bool roam;
 	gfp_t gfp;
 	const char *kind;
 	struct stress_result *result;
@@ -150,6 +154,9 @@ void stress_heaps_exit(bool leak);
 
 /* run.c */
 int stress_run(struct stress_command *cmd);
+
+/* pass.c */
+int stress_pass(struct stress_command *cmd);
 
 /* bad.c */
 int stress_bad(struct stress_command *cmd);

@@ -1,8 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# In the guest: loads obmalloc and each KUnit module, with marks in the kernel
+# In the guest: loads obmalloc with each KUnit module, with marks in the kernel
 # log between which a module's results stand. Every module must go again.
+#
+# The front and the wide classes have suites of their own. The others look at
+# the pools alone: what they expect of pages and numbers holds without a front.
 
 mark() {
 	echo "obm-test: $*" >/dev/kmsg
@@ -14,13 +17,45 @@ complain() {
 	failed=1
 }
 
-insmod module/obmalloc.ko || exit 1
-for module in kunit/*.ko; do
-	name=$(basename "$module" .ko)
-	mark begin "$name"
-	insmod "$module" || complain "insmod $module"
-	mark end "$name"
+needs_front() {
+	case $1 in
+	obm_front*|obm_wide*|obm_bulk_*|obm_hard_*)	return 0 ;;
+	esac
+	return 1
+}
+
+# suite PREFIX NAME [PARAMETER...]: with an obmalloc of its own, loaded with the
+# parameters. The prefix tells a second run's results from the first's.
+suite() {
+	mark=$1$2
+	ko=kunit/$2.ko
+	name=$2
+	shift 2
+	insmod module/obmalloc.ko "$@" || exit 1
+	# So it need not wait until reports may be printed again.
+	fresh=
+	grep -q parmtype=fresh:bool "$ko" && fresh=fresh=1
+	mark begin "$mark"
+	insmod "$ko" $fresh || complain "insmod $mark"
+	mark end "$mark"
 	rmmod "$name" || complain "rmmod $name"
+	rmmod obmalloc || complain "rmmod obmalloc: $mark left something behind"
+}
+
+for file in kunit/*.ko; do
+	file=$(basename "$file" .ko)
+	if needs_front "$file"; then
+		suite "" "$file"
+	else
+		suite "" "$file" small_max=512 front_max=0
+	fi
 done
-rmmod obmalloc || complain "rmmod obmalloc: a suite left something behind"
+
+# Those that expect nothing of pages and pools, with all there is.
+for file in gfp race random realloc; do
+	suite default_ "obm_${file}_kunit"
+done
+for file in race random realloc; do
+	suite harden_ "obm_${file}_kunit" harden=1
+done
 exit $failed

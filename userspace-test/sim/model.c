@@ -31,17 +31,21 @@ static void heap_create(struct model_heap *h)
 	memset(h, 0, sizeof(*h));
 	switch (h - model.heaps) {
 	case 1:
-		attrs.limit_bytes = 16384 + below(64 * PAGE_SIZE);
+		attrs.limit_bytes = 16384 + obm_front_bytes() + below(64 * PAGE_SIZE);
 		break;
 	case 2:
 		attrs.node = below(2);
 		attrs.flags = below(OBM_HEAP_FLAGS + 1);
+		break;
+	case 3:
+		attrs.flags = OBM_HEAP_HARDEN;
 		break;
 	}
 	snprintf(name, sizeof(name), "model-%u", model.serial++);
 	h->heap = obm_heap_create(name, &attrs);
 	h->limit = attrs.limit_bytes;
 	h->nid = attrs.node;
+	h->front = !(attrs.flags & OBM_HEAP_HARDEN) && obm_front_max >= 6;
 	if (IS_ERR(h->heap)) {
 		MUST(sim_fault.failed != failed);
 		h->heap = NULL;
@@ -76,7 +80,13 @@ static void rare(void)
 {
 	struct model_heap *h = &model.heaps[1 + below(MODEL_HEAPS - 1)];
 
-	switch (below(8)) {
+	switch (below(10)) {
+	case 8:
+		sim_cpu_die(below(SIM_NR_CPUS));
+		break;
+	case 9:
+		sim_cpu_revive(below(SIM_NR_CPUS));
+		break;
 	case 0:
 		if (h->heap)
 			heap_destroy(h);
@@ -95,7 +105,9 @@ static void rare(void)
 		break;
 	case 4:
 		sim_init_on_alloc = chance(30);
-		sim_init_on_free = chance(30);
+		/* The inline path asks only once. */
+		if (!OBM_INLINE)
+			sim_init_on_free = chance(30);
 		break;
 	case 5:
 		nr_online_nodes = chance(80) ? 3 : 1;
@@ -104,6 +116,24 @@ static void rare(void)
 		model.target = below(below(8) ? 300 : MODEL_BLOCKS);
 		break;
 	}
+}
+
+static void switch_cpu(void)
+{
+	unsigned int cpu = below(SIM_NR_CPUS);
+
+	if (sim_cpu_online[cpu])
+		sim_context.cpu = cpu;
+}
+
+static void alloc_or_free(struct model_block *block)
+{
+	if (sim_cpu_online[sim_context.cpu] && chance(10))
+		model_arm_irq();
+	if (chance(model.nr_blocks < model.target ? 75 : 25))
+		model_alloc();
+	else if (block)
+		model_free(block);
 }
 
 static void step(void)
@@ -115,8 +145,12 @@ static void step(void)
 		model_trim(model_pick_heap());
 	else if (dice < 10)
 		rare();
-	else if (dice < 30)
+	else if (dice < 20)
 		sim_context.nid = below(3);
+	else if (dice < 35)
+		switch_cpu();
+	else if (dice < 45)
+		model_bulk();
 	else if (dice < 80)
 		model_bad();
 	else if (dice < 110)
@@ -125,10 +159,9 @@ static void step(void)
 		model_nofail();
 	else if (dice < 210 && block)
 		model_realloc(block);
-	else if (chance(model.nr_blocks < model.target ? 75 : 25))
-		model_alloc();
-	else if (block)
-		model_free(block);
+	else
+		alloc_or_free(block);
+	sim_irq.func = NULL;
 	sim_tick(sim_random(&model.rng));
 }
 
@@ -152,6 +185,7 @@ static void begin(unsigned int small_max)
 	model.serial = 0;
 	for (i = 0; i < MODEL_BLOCKS; i++)
 		model.dense[i] = i;
+	model.busy = NULL;
 	sim_start(small_max, model.seed);
 	model.own_page = alloc_pages(GFP_KERNEL, 0);
 	for (i = 0; i < MODEL_HEAPS; i++)
@@ -163,6 +197,7 @@ static void end(void)
 	unsigned int i;
 
 	sim_fault_reset();
+	sim_irq.func = NULL;
 	while (model.nr_blocks)
 		model_free(&model.blocks[model.dense[model.nr_blocks - 1]]);
 	sim_run_work();

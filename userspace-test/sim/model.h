@@ -41,6 +41,8 @@ struct model_block {
  * @heap: it, or NULL
  * @limit: in bytes, or 0
  * @nid: its node, or NUMA_NO_NODE
+ * @front: blocks may wait on CPUs, so that what pools hold is known only after
+ *	   a drain, and what is wrong with a free block not at once
  * @pool_bytes: of pools that hold a block, without what is too short for one
  * @quant_bytes: what is too short for one
  */
@@ -48,11 +50,13 @@ struct model_heap {
 	struct obm_heap *heap;
 	size_t limit;
 	int nid;
+	bool front;
 	u64 nr_small;
 	u64 nr_raw;
 	u64 nr_pools;
 	u64 used_bytes;
 	u64 pool_bytes;
+	u64 pool_pages;
 	u64 quant_bytes;
 	u64 raw_bytes;
 	u64 nr_allocs;
@@ -76,11 +80,14 @@ struct model {
 	const void *freed[MODEL_FREED];
 	struct page *own_page;
 	unsigned int serial;
-	/* Block by granule (index + 1), small blocks by page. */
+	/* Is being resized. */
+	struct model_block *busy;
+	/* Block by granule (index + 1), small blocks by first page of the pool. */
 	u32 cover[NR_GRANULES];
 	u32 page_live[SIM_NR_PAGES];
 	u16 page_class[SIM_NR_PAGES];
 	u8 page_heap[SIM_NR_PAGES];
+	u8 page_order[SIM_NR_PAGES];
 };
 
 extern struct model model;
@@ -112,6 +119,20 @@ static inline size_t pfn_of(const void *ptr)
 	return ((const char *)ptr - sim_base) >> PAGE_SHIFT;
 }
 
+/* The first page of the pool that the page lies in, if there is one. */
+static inline bool pool_of(size_t pfn, size_t *first)
+{
+	unsigned int order;
+
+	for (order = 0; order <= OBM_POOL_ORDER_MAX; order++) {
+		*first = pfn & ~(BIT(order) - 1);
+		if (model.page_live[*first] &&
+		    model.page_order[*first] >= order)
+			return true;
+	}
+	return false;
+}
+
 static inline size_t pages_of(size_t size)
 {
 	return size ? (size + PAGE_SIZE - 1) / PAGE_SIZE : 1;
@@ -131,6 +152,8 @@ void model_free(struct model_block *block);
 void model_forget(struct model_block *block);
 void model_realloc(struct model_block *block);
 void model_nofail(void);
+void model_bulk(void);
+void model_arm_irq(void);
 struct model_block *model_pick_block(void);
 /* Whether a block may be resized to @size where it is. */
 bool model_stays(const struct model_block *block, size_t size);
@@ -144,6 +167,8 @@ void model_fill(const struct model_block *block);
 void model_verify(const struct model_block *block, size_t size);
 void model_check_heap(struct model_heap *heap);
 void model_check_all(void);
+/* Blocks wait on CPUs no more. */
+void model_settle(struct model_heap *h);
 void model_trim(struct model_heap *heap);
 
 #endif

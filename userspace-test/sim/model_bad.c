@@ -7,6 +7,8 @@ struct verdict {
 	enum obm_bad bad;
 	struct model_heap *heap;
 	struct model_block *block;
+	/* It may wait on a CPU: nothing is certain. */
+	bool unsure;
 };
 
 /*
@@ -34,6 +36,7 @@ static struct verdict judge_empty_page(const void *ptr)
 		if (model.heaps[i].heap == heap)
 			v.heap = &model.heaps[i];
 	MUST(v.heap);
+	v.unsure = v.heap->front && !(owner & OBM_OWNER_RAW);
 	return v;
 }
 
@@ -41,24 +44,26 @@ static struct verdict judge(const void *ptr)
 {
 	struct verdict v = { .bad = OBM_BAD_FOREIGN };
 	unsigned int offset = offset_in_page(ptr);
-	size_t pfn;
+	size_t first;
 	u32 index;
 
 	if (!virt_addr_valid(ptr) || virt_to_page(ptr) == model.own_page)
 		return v;
 	index = model.cover[granule_of(ptr)];
-	pfn = pfn_of(ptr);
 	if (index) {
 		v.block = &model.blocks[index - 1];
 		v.heap = &model.heaps[v.block->heap];
 		v.bad = ptr == v.block->ptr ? OBM_OK :
 			offset % 8 ? OBM_BAD_MISALIGNED : OBM_BAD_INTERIOR;
-	} else if (model.page_live[pfn]) {
-		unsigned int size = model.page_class[pfn];
+	} else if (pool_of(pfn_of(ptr), &first)) {
+		unsigned int size = model.page_class[first];
+		unsigned int bytes = PAGE_SIZE << model.page_order[first];
 
-		v.heap = &model.heaps[model.page_heap[pfn]];
+		offset = (char *)ptr - (char *)page_address(&sim_pages[first]);
+		v.heap = &model.heaps[model.page_heap[first]];
+		v.unsure = v.heap->front;
 		v.bad = offset % 8 ? OBM_BAD_MISALIGNED :
-			offset % size || offset / size >= PAGE_SIZE / size ?
+			offset % size || offset / size >= bytes / size ?
 			OBM_BAD_INTERIOR : OBM_BAD_DOUBLE;
 	} else {
 		v = judge_empty_page(ptr);
@@ -111,7 +116,7 @@ static void count(struct model_heap *h, enum obm_bad bad)
 
 static void bad_free(const void *ptr, const struct verdict *v)
 {
-	if (v->bad == OBM_OK)
+	if (v->bad == OBM_OK || v->unsure)
 		return;
 	obm_free(ptr);
 	count(v->heap, v->bad);
@@ -130,6 +135,8 @@ static void bad_free_sized(const void *ptr, const struct verdict *v)
 	struct model_heap *h = model_pick_heap();
 	size_t size = model_pick_size();
 
+	if (v->unsure)
+		return;
 	if (v->bad == OBM_OK && v->heap == h) {
 		if (same_class(v->block, size))
 			return;
@@ -146,7 +153,7 @@ static void bad_realloc(void *ptr, const struct verdict *v)
 {
 	struct model_heap *h = model_pick_heap();
 
-	if (v->bad == OBM_OK && v->heap == h)
+	if (v->unsure || (v->bad == OBM_OK && v->heap == h))
 		return;
 	MUST(!obm_realloc(h->heap, ptr, model_pick_size(), GFP_KERNEL));
 	count(h, v->bad == OBM_OK ? OBM_BAD_HEAP : v->bad);
@@ -154,8 +161,11 @@ static void bad_realloc(void *ptr, const struct verdict *v)
 
 static void bad_usable(const void *ptr, const struct verdict *v)
 {
-	size_t size = obm_usable_size(ptr);
+	size_t size;
 
+	if (v->unsure)
+		return;
+	size = obm_usable_size(ptr);
 	if (v->bad == OBM_OK) {
 		MUST(size == v->block->usable);
 		return;
@@ -203,6 +213,11 @@ void model_query(void)
 		MUST(err == 0);
 		MUST(!base || base == v.block->ptr);
 		MUST(size == v.block->usable);
+	} else if (v.unsure) {
+		/* What waits is known, but nobody's. */
+		MUST(err == 0 || err == -ENOENT);
+		MUST(v.heap == h || !obm_owns(h->heap, ptr));
+		return;
 	} else {
 		MUST(err == (v.bad == OBM_BAD_FOREIGN ? -EFAULT : -ENOENT));
 	}

@@ -44,6 +44,8 @@ static gfp_t pick_gfp(bool *atomic)
 	gfp_t gfp;
 
 	*atomic = chance(20);
+	if (*atomic)
+		sim_atomic_enter(below(8));
 	gfp = *atomic ? GFP_ATOMIC : chance(80) ? GFP_KERNEL : GFP_NOWAIT;
 	if (chance(10))
 		gfp |= __GFP_NOWARN | __GFP_COMP;
@@ -92,14 +94,20 @@ static void cover(const struct model_block *block, size_t from, u32 old,
 static void page_enter(struct model_heap *h, const struct model_block *block)
 {
 	const struct obm_class *class;
-	size_t pfn = pfn_of(block->ptr);
+	size_t pfn;
 
+	class = &obm_classes[class_index(block->usable)];
+	/* Runs of pages are aligned to their size. */
+	pfn = pfn_of(block->ptr) & ~(BIT(class->order) - 1);
+	MUST((block->ptr - (char *)page_address(&sim_pages[pfn])) %
+	     class->size == 0);
 	if (model.page_live[pfn]++) {
 		MUST(model.page_class[pfn] == block->usable);
 		MUST(model.page_heap[pfn] == block->heap);
 		return;
 	}
-	class = &obm_classes[class_index(block->usable)];
+	model.page_order[pfn] = class->order;
+	h->pool_pages += BIT(class->order);
 	model.page_class[pfn] = block->usable;
 	model.page_heap[pfn] = block->heap;
 	h->nr_pools++;
@@ -111,9 +119,10 @@ static void page_leave(struct model_heap *h, const struct model_block *block)
 {
 	const struct obm_class *class;
 
-	if (--model.page_live[pfn_of(block->ptr)])
-		return;
 	class = &obm_classes[class_index(block->usable)];
+	if (--model.page_live[pfn_of(block->ptr) & ~(BIT(class->order) - 1)])
+		return;
+	h->pool_pages -= BIT(class->order);
 	h->nr_pools--;
 	h->pool_bytes -= class->nr_blocks * class->size;
 	h->quant_bytes -= class_quant_bytes(class);
@@ -188,12 +197,16 @@ static void check_null(struct model_heap *h, size_t size, bool raw,
 	if (s.nr_limited != h->nr_limited) {
 		h->nr_limited++;
 		MUST(h->limit);
+		raw = raw || obm_classes[class_index(size)].order;
 		need = raw ? pages_of(size) * PAGE_SIZE + sizeof(struct obm_raw)
 			   : PAGE_SIZE + obm_arena_meta_bytes(0) +
 			     obm_map_bytes(obm_map_order(class_index(size))) +
 			     struct_size_t(struct obm_node, classes,
 					   obm_nr_classes);
 		/* Not even without what the heap holds for nobody. */
+		/* A magazine may have come first; not every context empties others. */
+		if (h->front)
+			return;
 		MUST(held - s.unused_bytes + need > h->limit);
 		return;
 	}
@@ -209,12 +222,41 @@ struct call {
 	bool copied;
 };
 
+/* Sizes and masks that the compiler knows. */
+static void *alloc_const(struct call *c)
+{
+	struct obm_heap *heap = c->h->heap;
+
+	c->gfp = GFP_ATOMIC;
+	switch (below(6)) {
+	case 0:
+		c->size = 8;
+		return obm_alloc(heap, 8, GFP_ATOMIC);
+	case 1:
+		c->size = 96;
+		return obm_alloc(heap, 96, GFP_ATOMIC);
+	case 2:
+		c->size = 300;
+		return obm_alloc(heap, 300, GFP_ATOMIC);
+	case 3:
+		c->size = 512;
+		return obm_alloc(heap, 512, GFP_ATOMIC);
+	case 4:
+		c->zero = true;
+		c->size = 64;
+		return obm_zalloc(heap, 64, GFP_ATOMIC);
+	default:
+		c->size = 1000;
+		return obm_alloc(heap, 1000, GFP_ATOMIC);
+	}
+}
+
 static void *call_alloc(struct call *c)
 {
 	static char source[4096];
 	void *ptr;
 
-	switch (below(c->size <= sizeof(source) ? 8 : 6)) {
+	switch (below(c->size <= sizeof(source) ? 10 : 8)) {
 	case 0:
 		c->zero = true;
 		return obm_zalloc(c->h->heap, c->size, c->gfp);
@@ -230,13 +272,13 @@ static void *call_alloc(struct call *c)
 		return obm_alloc_node(c->h->heap, c->size, c->gfp, c->node);
 	case 3:
 		return obm_realloc(c->h->heap, NULL, c->size, c->gfp);
-	case 6:
+	case 8:
 		c->copied = true;
 		memset(source, 0x11, c->size);
 		ptr = obm_memdup(c->h->heap, source, c->size, c->gfp);
 		MUST(!ptr || !memcmp(ptr, source, c->size));
 		return ptr;
-	case 7:
+	case 9:
 		c->copied = true;
 		c->size += !c->size;
 		memset(source, 'x', c->size - 1);
@@ -244,12 +286,25 @@ static void *call_alloc(struct call *c)
 		ptr = obm_strdup(c->h->heap, source, c->gfp);
 		MUST(!ptr || !strcmp(ptr, source));
 		return ptr;
+	case 6:
+		return alloc_const(c);
 	default:
 		c->zero = chance(10);
 		if (c->zero)
 			c->gfp |= __GFP_ZERO;
 		return obm_alloc(c->h->heap, c->size, c->gfp);
 	}
+}
+
+/* Whether pages stand in for a block of a wide class, and for a reason. */
+static bool is_fallback(struct model_heap *h, const void *ptr, size_t size,
+			unsigned long failed)
+{
+	if (!(obm_page_owner(ptr) & OBM_OWNER_RAW))
+		return false;
+	MUST(obm_classes[class_index(size)].order);
+	MUST(h->limit || sim_fault.failed != failed);
+	return true;
 }
 
 void model_alloc(void)
@@ -260,15 +315,18 @@ void model_alloc(void)
 		.node = NUMA_NO_NODE,
 	};
 	unsigned long failed = sim_fault.failed;
+	bool raw, atomic;
 	char *ptr;
-	bool raw;
 
 	if (model.nr_blocks == MODEL_BLOCKS)
 		return;
-	c.gfp = pick_gfp(&sim_context.atomic);
+	c.gfp = pick_gfp(&atomic);
 	ptr = call_alloc(&c);
-	sim_context.atomic = false;
+	if (atomic)
+		sim_atomic_leave();
 	raw = c.size > obm_small_max || (c.gfp & (__GFP_DMA | __GFP_DMA32));
+	if (ptr && !raw)
+		raw = is_fallback(c.h, ptr, c.size, failed);
 	if (!ptr) {
 		check_null(c.h, c.size, raw, failed);
 		return;
@@ -286,20 +344,30 @@ void model_alloc(void)
 void model_free(struct model_block *block)
 {
 	struct obm_heap *heap = model.heaps[block->heap].heap;
+	struct sim_context old;
+	bool old_rt;
 	char *ptr = block->ptr;
 	size_t size = chance(50) ? block->size : block->usable;
 
 	model_verify(block, block->size);
 	model_forget(block);
 	/* On PREEMPT_RT, where nothing may be given back. */
-	sim_preempt_rt = chance(10);
-	sim_context.atomic = chance(30);
+	old = sim_context;
+	old_rt = sim_preempt_rt;
+	sim_preempt_rt = old_rt || chance(10);
+	if (!old.irq && chance(30))
+		sim_atomic_enter(below(8));
 	if (chance(50))
 		obm_free(ptr);
+	/* Not those of zones: they would be handed out again as small ones. */
+	else if (size == 96 && !block->raw)
+		obm_free_sized(heap, ptr, 96);
+	else if (size == 512 && !block->raw)
+		obm_free_sized(heap, ptr, 512);
 	else
 		obm_free_sized(heap, ptr, size);
-	sim_preempt_rt = false;
-	sim_context.atomic = false;
+	sim_preempt_rt = old_rt;
+	sim_context = old;
 }
 
 bool model_stays(const struct model_block *block, size_t size)
@@ -326,9 +394,10 @@ static void realloc_move(struct model_heap *h, struct model_block *block,
 			 char *ptr, size_t size, bool zero)
 {
 	size_t usable = block->usable, kept = min(size, block->size);
-	bool raw = size > obm_small_max;
+	bool raw = obm_page_owner(ptr) & OBM_OWNER_RAW;
 	struct model_block copy = *block;
 
+	MUST(raw || size <= obm_small_max);
 	check_align(ptr, size);
 	copy.ptr = ptr;
 	if (kept)
@@ -351,8 +420,10 @@ void model_realloc(struct model_block *block)
 	/* Often a little more or less, as vectors grow. */
 	if (chance(50))
 		size = block->size / 2 + below(block->size + 64);
+	model.busy = block;
 	ptr = obm_realloc(h->heap, old, size,
 			  GFP_KERNEL | (zero ? __GFP_ZERO : 0));
+	model.busy = NULL;
 	if (!ptr) {
 		MUST(!model_stays(block, size));
 		check_null(h, size, size > obm_small_max, failed);
@@ -383,9 +454,103 @@ void model_nofail(void)
 	if (h->limit || model.nr_blocks == MODEL_BLOCKS)
 		return;
 	ptr = obm_alloc(h->heap, size, GFP_KERNEL | __GFP_NOFAIL);
-	MUST(!ptr == (size > PAGE_SIZE));
+	/* What waits on a CPU is handed out unasked. */
+	if (!ptr || !h->front)
+		MUST(!ptr == (size > PAGE_SIZE));
 	if (ptr)
-		enter(h, ptr, size, size > obm_small_max);
+		enter(h, ptr, size, obm_page_owner(ptr) & OBM_OWNER_RAW);
 	else
 		h->nr_bad[OBM_BAD_NOFAIL]++;
+}
+
+/* All or nothing, of one size; and all at once, or one by one, back. */
+void model_bulk(void)
+{
+	struct model_heap *h = model_pick_heap();
+	size_t size = below(obm_small_max + PAGE_SIZE), n = below(60), i, k;
+	unsigned int from = model.nr_blocks;
+	struct obm_stats s;
+	void *ptrs[60];
+	bool zero = chance(20);
+	gfp_t gfp = (chance(50) ? GFP_KERNEL : GFP_ATOMIC) |
+		    (zero ? __GFP_ZERO : 0);
+
+	if (model.nr_blocks + n > MODEL_BLOCKS)
+		return;
+	if (chance(70))
+		size = below(5) * 48 + 8;
+	if (obm_alloc_bulk(h->heap, size, gfp, n, ptrs) != n) {
+		/* Those that came went back. */
+		obm_heap_stats(h->heap, &s);
+		MUST(s.nr_allocs - h->nr_allocs < n);
+		MUST(s.nr_allocs - h->nr_allocs == s.nr_frees - h->nr_frees);
+		h->nr_allocs = s.nr_allocs;
+		h->nr_frees = s.nr_frees;
+		h->nr_failed++;
+		MUST(s.nr_failed == h->nr_failed);
+		MUST(s.nr_limited - h->nr_limited <= !!h->limit);
+		h->nr_limited = s.nr_limited;
+		return;
+	}
+	for (i = 0; i < n; i++) {
+		check_align(ptrs[i], size);
+		if (zero)
+			MUST(is_zero(ptrs[i], size));
+		enter(h, ptrs[i], size,
+		      obm_page_owner(ptrs[i]) & OBM_OWNER_RAW);
+	}
+	if (chance(30))
+		return;
+	/* In another order, and in two parts. */
+	k = n ? below(n) : 0;
+	for (i = 0; i < k; i++)
+		swap(ptrs[i], ptrs[n - 1 - i]);
+	for (i = n; i--; )
+		model_forget(&model.blocks[model.dense[from + i]]);
+	if (chance(30))
+		switch (below(2)) {
+		case 0:
+			sim_context.cpu = 0;
+			break;
+		default:
+			sim_atomic_enter(below(8));
+			break;
+		}
+	obm_free_bulk(h->heap, size, k, ptrs);
+	obm_free_bulk(h->heap, size, n - k, ptrs + k);
+	sim_atomic_leave();
+}
+
+/* An interrupt comes into the midst of what a CPU does with its own. */
+static void irq(void)
+{
+	struct sim_fault fault = sim_fault;
+	struct model_block *block = model_pick_block();
+	struct model_heap *h = model_pick_heap();
+	unsigned int n = below(4);
+	char *ptr;
+
+	sim_fault.permille = 0;
+	if (block && block != model.busy && !model.heaps[block->heap].limit)
+		model_free(block);
+	while (n-- && !h->limit && !sim_preempt_rt && model.nr_blocks < MODEL_BLOCKS - 100) {
+		size_t size = below(16) * 8;
+		unsigned long failed = sim_fault.failed;
+
+		ptr = obm_alloc(h->heap, size, GFP_ATOMIC);
+		if (ptr)
+			enter(h, ptr, size,
+			      obm_page_owner(ptr) & OBM_OWNER_RAW);
+		else
+			check_null(h, size, false, failed);
+	}
+	fault.failed = sim_fault.failed;
+	fault.calls = sim_fault.calls;
+	sim_fault = fault;
+}
+
+void model_arm_irq(void)
+{
+	sim_irq.nth = 1 + below(4);
+	sim_irq.func = irq;
 }

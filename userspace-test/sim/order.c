@@ -10,7 +10,25 @@ struct obm_heap *order_start(size_t limit, int nid)
 	const struct obm_heap_attrs attrs = { .limit_bytes = limit, .node = nid };
 	struct obm_heap *heap;
 
-	sim_start(OBM_SMALL_MAX, 1);
+	sim_front_max = 0;
+	sim_start(WHOLE, 1);
+	heap = obm_heap_create("order", &attrs);
+	if (IS_ERR(heap))
+		sim_die("no heap");
+	return heap;
+}
+
+struct obm_heap *order_start_with(unsigned int small_max,
+				  unsigned int front_max, unsigned int flags)
+{
+	const struct obm_heap_attrs attrs = {
+		.node = NUMA_NO_NODE, .flags = flags,
+	};
+	struct obm_heap *heap;
+
+	sim_front_max = front_max;
+	sim_start(small_max, 1);
+	sim_front_max = 0;
 	heap = obm_heap_create("order", &attrs);
 	if (IS_ERR(heap))
 		sim_die("no heap");
@@ -66,7 +84,7 @@ void order_put(struct order_unit *unit)
 
 size_t order_few(void)
 {
-	return OBM_SMALL_MAX / 4;
+	return WHOLE / 4;
 }
 
 bool order_has_maps(size_t size)
@@ -88,13 +106,16 @@ int main(void)
 {
 	tap_plan(order_nr_class_tests + order_nr_arena_tests +
 		 order_nr_node_tests + order_nr_race_tests +
-		 order_nr_heap_tests + order_nr_report_tests +
+		 order_nr_heap_tests + order_nr_front_tests +
+		 order_nr_wide_tests + order_nr_report_tests +
 		 order_nr_validate_tests);
 	run(order_class_tests, order_nr_class_tests);
 	run(order_arena_tests, order_nr_arena_tests);
 	run(order_node_tests, order_nr_node_tests);
 	run(order_race_tests, order_nr_race_tests);
 	run(order_heap_tests, order_nr_heap_tests);
+	run(order_front_tests, order_nr_front_tests);
+	run(order_wide_tests, order_nr_wide_tests);
 	run(order_report_tests, order_nr_report_tests);
 	run(order_validate_tests, order_nr_validate_tests);
 	return tap_status();

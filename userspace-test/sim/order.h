@@ -9,11 +9,16 @@
 
 #define POOLS		OBM_ARENA_POOLS
 /* Blocks of so many bytes fill a pool, one or a few of them. */
-#define WHOLE		OBM_SMALL_MAX
+#define WHOLE		(PAGE_SIZE < OBM_SMALL_MAX ? PAGE_SIZE : OBM_SMALL_MAX)
 #define PER_POOL	(PAGE_SIZE / WHOLE)
 
-/* A machine with a heap on it; and its end, with what it leaked. */
+/*
+ * A machine with a heap on it; and its end, with what it leaked. Blocks above
+ * WHOLE are raw, and none waits on a CPU, unless it is said otherwise.
+ */
 struct obm_heap *order_start(size_t limit, int nid);
+struct obm_heap *order_start_with(unsigned int small_max,
+				  unsigned int front_max, unsigned int flags);
 void order_end(struct obm_heap *heap, unsigned long leaked);
 
 struct obm_stats order_stats(struct obm_heap *heap);
@@ -42,6 +47,10 @@ extern const struct tap_test order_heap_tests[];
 extern const unsigned int order_nr_heap_tests;
 extern const struct tap_test order_race_tests[];
 extern const unsigned int order_nr_race_tests;
+extern const struct tap_test order_front_tests[];
+extern const unsigned int order_nr_front_tests;
+extern const struct tap_test order_wide_tests[];
+extern const unsigned int order_nr_wide_tests;
 extern const struct tap_test order_report_tests[];
 extern const unsigned int order_nr_report_tests;
 extern const struct tap_test order_validate_tests[];

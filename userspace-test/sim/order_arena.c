@@ -271,7 +271,7 @@ static void test_init(void)
 /* Every block of every class can be had, and overlaps no other. */
 static void test_every_block(void)
 {
-	struct obm_heap *heap = order_start(0, NUMA_NO_NODE);
+	struct obm_heap *heap = order_start_with(OBM_SMALL_MAX, 0, 0);
 	unsigned long nr = 0;
 	unsigned int ci, i;
 

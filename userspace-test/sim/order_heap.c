@@ -60,7 +60,8 @@ static void test_names(void)
 static void test_attrs(void)
 {
 	struct obm_heap *heap = order_start(0, NUMA_NO_NODE);
-	size_t bytes = struct_size_t(struct obm_heap, nodes, nr_node_ids);
+	size_t bytes = struct_size_t(struct obm_heap, nodes, nr_node_ids) +
+		       obm_front_bytes();
 
 	CHECK(create("x", 0, 0, 0) == 0);
 	CHECK(create("x", 0, 1, OBM_HEAP_FLAGS) == 0);
@@ -181,7 +182,7 @@ static void test_destroy(void)
 	CHECK(obm_heap_destroy(NULL) == 0);
 	other = obm_heap_create("other", NULL);
 	for (i = 0; i < 100; i++)
-		obm_alloc(other, i * 8 % (OBM_SMALL_MAX + 8), GFP_KERNEL);
+		obm_alloc(other, i * 8 % (WHOLE + 8), GFP_KERNEL);
 	obm_alloc(other, 3 * PAGE_SIZE, GFP_KERNEL);
 	obm_alloc_node(other, 3 * PAGE_SIZE, GFP_KERNEL, 1);
 	obm_alloc_node(other, 8, GFP_KERNEL, 1);
@@ -241,7 +242,7 @@ static void test_sum(void)
 static void test_resize_then_free(void)
 {
 	struct obm_heap *heap = order_start(0, NUMA_NO_NODE);
-	size_t from, to, max = OBM_SMALL_MAX + 4 * PAGE_SIZE;
+	size_t from, to, max = WHOLE + 4 * PAGE_SIZE;
 	void *ptr;
 
 	for (from = 0; from <= max; from += max / 40)

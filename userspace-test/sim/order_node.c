@@ -213,7 +213,7 @@ static void test_rt_raw(void)
 /* What a worker is to give back is not lost to a heap at its limit. */
 static void test_rt_limit(void)
 {
-	struct obm_heap *heap = order_start(65536 + 20 * PAGE_SIZE,
+	struct obm_heap *heap = order_start(65536 + 8192 + 20 * PAGE_SIZE,
 					    NUMA_NO_NODE);
 	size_t size = 65536 + 10 * PAGE_SIZE;
 	void *a = obm_alloc(heap, size, GFP_KERNEL);

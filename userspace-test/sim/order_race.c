@@ -30,7 +30,8 @@ static void stage_begin(void)
 	struct order_unit units[3 * POOLS];
 	unsigned int i;
 
-	sim_start(OBM_SMALL_MAX, 1);
+	sim_front_max = 0;
+	sim_start(WHOLE, 1);
 	memset(&stage, 0, sizeof(stage));
 	stage.heap = obm_heap_create("race", NULL);
 	for (i = 0; i < 3 * POOLS; i++)
@@ -80,7 +81,7 @@ static void get_pool_of_tiny(void)
 
 static void get_class(void)
 {
-	get(OBM_SMALL_MAX / 2, 1);
+	get(WHOLE / 2, 1);
 }
 
 static void get_arenas(void)

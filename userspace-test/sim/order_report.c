@@ -25,6 +25,7 @@ static void test_titles(void)
 	struct obm_heap *heap = order_start(0, NUMA_NO_NODE);
 	struct obm_heap *other = obm_heap_create("other", NULL);
 	size_t size = order_few();
+	void *user = (void *)8;
 	char *a = obm_alloc(heap, size, GFP_KERNEL);
 	char *b = obm_alloc(heap, size, GFP_KERNEL);
 	char *whole = obm_alloc(heap, WHOLE, GFP_KERNEL);
@@ -47,7 +48,8 @@ static void test_titles(void)
 	expect(heap, OBM_BAD_SIZE, "wrong size", NULL);
 	obm_alloc(other, PAGE_SIZE + 1, GFP_KERNEL | __GFP_NOFAIL);
 	expect(other, OBM_BAD_NOFAIL, "__GFP_NOFAIL above one page", NULL);
-	obm_free_sized(other, (void *)8, 8);
+	OPTIMIZER_HIDE_VAR(user);
+	obm_free_sized(other, user, 8);
 	expect(other, OBM_BAD_FOREIGN, "foreign pointer", "a user address");
 	/* Nothing was freed but what was meant. */
 	CHECK_EQ(order_stats(heap).nr_blocks, 1);
@@ -123,8 +125,8 @@ static void test_no_heap(void)
 	struct obm_heap *heap = order_start(0, NUMA_NO_NODE);
 
 	sim_expect_warn = true;
-	CHECK(!obm_alloc(NULL, 8, GFP_KERNEL));
-	CHECK(!obm_zalloc(ERR_PTR(-EEXIST), 8, GFP_KERNEL));
+	CHECK(!obm_alloc_node(NULL, 8, GFP_KERNEL, 0));
+	CHECK(!obm_calloc(ERR_PTR(-EEXIST), 8, 1, GFP_KERNEL));
 	CHECK_EQ(sim_nr_warn, 2);
 	sim_expect_warn = false;
 	order_end(heap, 0);

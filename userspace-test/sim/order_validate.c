@@ -117,8 +117,9 @@ static void test_counts(void)
 	BROKEN(s.node->nr_unused, s.node->nr_unused + 1,
 	       "count of unused pools");
 	BROKEN(s.node->classes[ci].nr_pools, 7777, "count of pools");
-	BROKEN(s.node->classes[ci].nr_allocs, 7777, "count of blocks");
-	BROKEN(s.node->classes[ci].nr_frees, 77777, "more frees");
+	BROKEN(s.node->classes[ci].nr_taken, 7777, "count of blocks");
+	BROKEN(s.node->classes[ci].nr_put, 77777,
+	       "more blocks were put back");
 	scene_end(&s);
 }
 

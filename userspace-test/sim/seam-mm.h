@@ -67,6 +67,13 @@ bool node_online(int nid);
 bool node_state(int nid, enum node_states state);
 int numa_mem_id(void);
 
+/* The linear mapping; what lies above high_memory was added later. */
+#define PAGE_OFFSET		((unsigned long)sim_base)
+extern char *sim_high_memory;
+#define high_memory		sim_high_memory
+#define kvcalloc(n, size, gfp)	calloc(n, size)
+#define kvfree(ptr)		free(ptr)
+
 /* The slab allocator */
 struct kmem_cache;
 void *kmalloc_node(size_t size, gfp_t gfp, int nid);
@@ -79,6 +86,8 @@ struct kmem_cache *kmem_cache_create(const char *name, unsigned int size,
 				     void (*ctor)(void *ptr));
 void kmem_cache_destroy(struct kmem_cache *cache);
 void *kmem_cache_alloc_node(struct kmem_cache *cache, gfp_t gfp, int nid);
+#define kmem_cache_zalloc(cache, gfp)					\
+	kmem_cache_alloc_node(cache, (gfp) | __GFP_ZERO, NUMA_NO_NODE)
 void kmem_cache_free(struct kmem_cache *cache, void *ptr);
 
 #endif

@@ -12,18 +12,30 @@
  * @atomic: it may not sleep; on PREEMPT_RT, not even allocate or free pages
  * @nr_raw_locks: raw spinlocks held
  * @rcu_depth: RCU read-side sections entered
+ * @cpu: its CPU
+ * @preempt: how often preemption is disabled
+ * @irq: SOFTIRQ_OFFSET, HARDIRQ_OFFSET or 0: the interrupt that it is
+ * @irqs_off: interrupts are disabled
+ * @idle: it interrupted the idle task
  */
 struct sim_context {
 	int nid;
 	bool atomic;
 	unsigned int nr_raw_locks;
 	unsigned int rcu_depth;
+	unsigned int cpu;
+	unsigned int preempt;
+	unsigned int irq;
+	bool irqs_off;
+	bool idle;
 };
 
 extern __thread struct sim_context sim_context;
 extern bool sim_preempt_rt;
 
-#define preemptible()	(!sim_context.atomic && !sim_context.nr_raw_locks)
+#define preemptible()							\
+	(!sim_context.atomic && !sim_context.nr_raw_locks &&		\
+	 !sim_context.preempt && !sim_context.irq && !sim_context.irqs_off)
 void sim_might_sleep(const char *why);
 /* What takes locks that sleep on PREEMPT_RT. */
 void sim_might_take_sleeping_lock(const char *why);
@@ -32,6 +44,70 @@ void sim_might_take_sleeping_lock(const char *why);
 		if (gfpflags_allow_blocking(gfp))			\
 			sim_might_sleep("allocates");			\
 	} while (0)
+
+/*
+ * CPUs. In a program without threads the test says which one it is on; with
+ * threads each is a CPU of its own, and disabled preemption is a mutex, which
+ * a call from another CPU takes too.
+ */
+#define SIM_NR_CPUS		6
+#define SIM_PERCPU_BYTES	4096
+extern bool sim_cpu_online[SIM_NR_CPUS];
+
+#define PREEMPT_MASK		0x000000ffU
+#define SOFTIRQ_OFFSET		0x00000100U
+#define HARDIRQ_OFFSET		0x00010000U
+#define HARDIRQ_MASK		0x000f0000U
+#define NMI_MASK		0x00f00000U
+#define preempt_count()		(sim_context.preempt | sim_context.irq)
+#define in_task()		(!sim_context.irq)
+#define in_interrupt()		(sim_context.irq != 0)
+/* Nobody moves unless a test says so, between the calls of the core. */
+#define migrate_disable()	do { } while (0)
+#define migrate_enable()	do { } while (0)
+#define cpus_read_lock()	do { } while (0)
+#define cpus_read_unlock()	do { } while (0)
+#define irqs_disabled()							\
+	(sim_context.irqs_off || sim_context.nr_raw_locks ||		\
+	 sim_context.irq == HARDIRQ_OFFSET)
+void preempt_disable(void);
+void preempt_enable(void);
+unsigned int smp_processor_id(void);
+#define num_possible_cpus()	SIM_NR_CPUS
+#define for_each_possible_cpu(cpu)					\
+	for ((cpu) = 0; (cpu) < SIM_NR_CPUS; (cpu)++)
+#define for_each_online_cpu(cpu)					\
+	for_each_possible_cpu(cpu)					\
+		if (READ_ONCE(sim_cpu_online[cpu]))
+int smp_call_function_single(int cpu, void (*func)(void *info), void *info,
+			     int wait);
+#define current			((void *)0)
+#define is_idle_task(task)	((void)(task), sim_context.idle)
+
+enum cpuhp_state { CPUHP_BP_PREPARE_DYN };
+int cpuhp_setup_state_nocalls(enum cpuhp_state state, const char *name,
+			      int (*startup)(unsigned int cpu),
+			      int (*teardown)(unsigned int cpu));
+void cpuhp_remove_state_nocalls(int state);
+
+void *__alloc_percpu(size_t size, size_t align);
+void free_percpu(void *ptr);
+/* Before each access: rules, and interrupts. */
+void sim_percpu_read(void);
+void sim_percpu_write(void);
+#define per_cpu_ptr(ptr, cpu)						\
+	((typeof(ptr))((char *)(ptr) + (size_t)(cpu) * SIM_PERCPU_BYTES))
+#define this_cpu_ptr(ptr)	per_cpu_ptr(ptr, smp_processor_id())
+#define sim_percpu(var)		per_cpu_ptr(&(var), sim_context.cpu)
+#define raw_cpu_read(var)						\
+	__atomic_load_n(sim_percpu(var), __ATOMIC_RELAXED)
+#define __this_cpu_read(var)	(sim_percpu_read(), raw_cpu_read(var))
+#define __this_cpu_write(var, val)					\
+	(sim_percpu_write(),						\
+	 __atomic_store_n(sim_percpu(var), val, __ATOMIC_RELAXED))
+#define this_cpu_add(var, val)						\
+	((void)__atomic_add_fetch(sim_percpu(var), val, __ATOMIC_RELAXED))
+#define this_cpu_inc(var)	this_cpu_add(var, 1)
 
 /* Time: goes on when a test says so, and begins shortly before it wraps. */
 #define HZ			100
@@ -71,6 +147,7 @@ void sim_assert_held(const struct mutex *lock, const char *file, int line);
 #define atomic_long_sub(v, a)						\
 	((void)__atomic_sub_fetch(&(a)->counter, v, __ATOMIC_RELAXED))
 #define atomic_long_inc(a)		atomic_long_add(1, a)
+#define atomic_long_dec(a)		atomic_long_sub(1, a)
 #define atomic_long_add_return(v, a)					\
 	__atomic_add_fetch(&(a)->counter, v, __ATOMIC_SEQ_CST)
 #define atomic_long_sub_return(v, a)					\
@@ -79,6 +156,28 @@ void sim_assert_held(const struct mutex *lock, const char *file, int line);
 #define atomic_long_try_cmpxchg(a, old, new)				\
 	__atomic_compare_exchange_n(&(a)->counter, old, new, false,	\
 				    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)
+#ifndef SIM_ATOMIC_T
+#define SIM_ATOMIC_T
+/* tools/include has a smaller one under the same name. */
+#define atomic_t		struct sim_atomic
+struct sim_atomic {
+	int counter;
+};
+
+#define atomic_read(a)		atomic_long_read(a)
+#define atomic_set(a, v)	atomic_long_set(a, v)
+#define atomic_inc(a)		atomic_long_inc(a)
+#define atomic_dec(a)		atomic_long_dec(a)
+#define atomic_add(v, a)	atomic_long_add(v, a)
+#define atomic_sub(v, a)	atomic_long_sub(v, a)
+/* Pairs with atomic_xchg(). */
+#define atomic_set_release(a, v)					\
+	__atomic_store_n(&(a)->counter, v, __ATOMIC_RELEASE)
+#define atomic_xchg(a, v)						\
+	__atomic_exchange_n(&(a)->counter, v, __ATOMIC_SEQ_CST)
+#define atomic_inc_return(a)	atomic_long_inc_return(a)
+#define atomic_dec_return(a)	atomic_long_sub_return(1, a)
+#endif
 #define cmpxchg(ptr, old, new)						\
 ({									\
 	typeof(*(ptr)) __old = (old);					\

@@ -49,11 +49,27 @@
 	struct_size((type *)NULL, member, n)
 #define order_base_2(n)		((n) > 1 ? ilog2((n) - 1) + 1 : 0)
 #define __ffs64(word)		((unsigned int)__builtin_ctzll(word))
+#ifndef min3
+#define min3(a, b, c)		min(min(a, b), c)
+#endif
+#ifndef PTR_ALIGN_DOWN
+#define PTR_ALIGN_DOWN(p, a)						\
+	((typeof(p))((unsigned long)(p) & ~((unsigned long)(a) - 1)))
+#endif
+#define cpu_relax()		do { } while (0)
+#define __percpu
+
+static inline void memset_p(void **p, void *v, size_t n)
+{
+	while (n--)
+		*p++ = v;
+}
+
 #define __init
 #define __exit
 #define __ro_after_init
 #define IS_ENABLED(CONFIG_x)	(CONFIG_x)
-#define CONFIG_PREEMPT_RT	sim_preempt_rt
+#define CONFIG_PREEMPT_COUNT	1
 
 static inline size_t size_mul(size_t a, size_t b)
 {
@@ -126,7 +142,28 @@ struct module;
 void __module_get(struct module *module);
 void module_put(struct module *module);
 
+/* Random numbers of no great worth */
+struct rnd_state {
+	u64 state;
+};
+
+static inline void prandom_seed_state(struct rnd_state *rnd, u64 seed)
+{
+	rnd->state = seed;
+}
+
+static inline u32 prandom_u32_state(struct rnd_state *rnd)
+{
+	rnd->state = rnd->state * 6364136223846793005ULL + 1442695040888963407ULL;
+	return rnd->state >> 32;
+}
+
 #include "compat.h"
 #include "sanitize.h"
+
+/* Compiled as without PREEMPT_RT, which is a matter of the run here. */
+#include <linux/obm_front.h>
+#undef strscpy
+#define CONFIG_PREEMPT_RT	sim_preempt_rt
 
 #endif

@@ -14,6 +14,10 @@
 #define SIM_MEM_BYTES	BIT(SIM_MEM_SHIFT)
 #define SIM_NR_PAGES	(SIM_MEM_BYTES >> PAGE_SHIFT)
 
+/* Module parameters and boot options for the next sim_start(). */
+extern unsigned int sim_front_max;
+extern bool sim_boot_init_on_free;
+
 /* A machine begins and ends with the module in it. */
 void sim_start(unsigned int small_max, u64 seed);
 /* Unloads the module; dies if it left anything behind. */
@@ -41,6 +45,8 @@ void *sim_mem(void);
 /* What kmalloc() gave out, in bytes asked for. */
 unsigned long sim_slab_bytes(void);
 unsigned long sim_slab_objects(void);
+/* Of those, what the heaps have. */
+unsigned long sim_heap_bytes(void);
 
 /**
  * struct sim_fault - which allocations of pages and of slab objects fail
@@ -79,6 +85,18 @@ struct sim_meanwhile {
 	void (*func)(void);
 	unsigned long nth;
 };
+
+/* The same for an interrupt on this CPU, at accesses of per-CPU data. */
+extern struct sim_meanwhile sim_irq;
+
+/* With threads: each has a CPU of its own, sim_context.cpu. */
+extern bool sim_threads;
+/* A CPU goes off-line, or comes back. */
+void sim_cpu_die(unsigned int cpu);
+void sim_cpu_revive(unsigned int cpu);
+/* What interrupted a task: atomic contexts of every kind, by chance. */
+void sim_atomic_enter(u64 random);
+void sim_atomic_leave(void);
 
 extern struct sim_meanwhile sim_meanwhile;
 void sim_opportunity(void);

@@ -18,6 +18,10 @@ static char log_text[LOG_BYTES];
 static size_t log_len;
 static struct sim_rng random_long;
 static atomic_long_t module_refs;
+static unsigned long module_bytes, module_objects;
+
+unsigned int sim_front_max = OBM_FRONT_MAX;
+bool sim_boot_init_on_free;
 
 /* Every sanitizer's runtime has it; without one there is nothing to call. */
 static void sanitizer_call(const char *name, void (*arg)(void))
@@ -109,10 +113,15 @@ int __ratelimit(struct ratelimit_state *limit)
 	       __atomic_fetch_sub(&limit->left, 1, __ATOMIC_RELAXED) > 0;
 }
 
-/* Under the lock of the page allocator, or before there are threads. */
 u64 sim_get_random_long(void)
 {
-	return sim_random(&random_long);
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	u64 value;
+
+	pthread_mutex_lock(&lock);
+	value = sim_random(&random_long);
+	pthread_mutex_unlock(&lock);
+	return value;
 }
 
 void __module_get(struct module *module)
@@ -143,12 +152,25 @@ void sim_start(unsigned int small_max, u64 seed)
 	sim_expect_warn = false;
 	sim_nr_warn = 0;
 	nr_online_nodes = 3;
+	sim_init_on_free = sim_boot_init_on_free;
 	sim_pages_start();
 	memset(obm_nr_bad, 0, sizeof(obm_nr_bad));
 
 	obm_page_init();
-	if (obm_class_init(small_max) || obm_arena_init())
+	obm_harden = false;
+	obm_front_max = sim_front_max;
+	obm_front_kib = 256;
+	if (obm_class_init(small_max) || obm_table_init() ||
+	    obm_arena_init() || obm_front_init() || obm_heap_init())
 		sim_die("the module does not load");
+	module_bytes = sim_slab_bytes();
+	module_objects = sim_slab_objects();
+}
+
+/* Of heaps, that is what there was not before the first. */
+unsigned long sim_heap_bytes(void)
+{
+	return sim_slab_bytes() - module_bytes;
 }
 
 void sim_check_empty(void)
@@ -158,7 +180,7 @@ void sim_check_empty(void)
 		sim_die("heaps are left");
 	if (sim_work_pending())
 		sim_die("work is left");
-	if (sim_slab_objects())
+	if (sim_slab_objects() != module_objects)
 		sim_die("%lu slab objects of %lu bytes are left",
 			sim_slab_objects(), sim_slab_bytes());
 	sim_pages_check_empty();
@@ -168,5 +190,10 @@ void sim_end(void)
 {
 	sim_context = (struct sim_context){ };
 	sim_check_empty();
+	obm_heap_exit();
+	obm_front_exit();
 	obm_arena_exit();
+	obm_table_exit();
+	if (sim_slab_objects())
+		sim_die("the module leaves slab objects");
 }

@@ -17,6 +17,7 @@ static_assert(NODE_PAGES % (1UL << MAX_ORDER) == 0, "nodes hold whole runs");
 
 struct page sim_pages[SIM_NR_PAGES];
 char *sim_base;
+char *sim_high_memory;
 char sim_vmalloc_area[64];
 bool sim_init_on_alloc, sim_init_on_free;
 bool sim_no_junk;
@@ -186,6 +187,7 @@ static void pages_init(void)
 	if (mem == MAP_FAILED)
 		sim_die("mmap: %s", strerror(errno));
 	sim_base = (char *)round_up((uintptr_t)mem, SIM_MEM_BYTES);
+	sim_high_memory = sim_base + SIM_MEM_BYTES;
 	for (nid = 0; nid < 2; nid++)
 		for (order = 0; order <= MAX_ORDER; order++) {
 			free_first[nid][order] = -1;
@@ -351,14 +353,15 @@ void kasan_poison(const void *addr, size_t size, u8 value, bool init)
 		__asan_unpoison_memory_region(addr, size);
 }
 
+/* Neighbours are looked at while other threads change them. */
+#define leak_get(at)		__atomic_load_n(at, __ATOMIC_RELAXED)
+#define leak_set(at, what)	__atomic_store_n(at, what, __ATOMIC_RELAXED)
+
+#ifndef SIM_INLINE
 static u8 *leak_at(const void *ptr)
 {
 	return &leak_map[((uintptr_t)ptr - (uintptr_t)sim_base) / GRANULE];
 }
-
-/* Neighbours are looked at while other threads change them. */
-#define leak_get(at)		__atomic_load_n(at, __ATOMIC_RELAXED)
-#define leak_set(at, what)	__atomic_store_n(at, what, __ATOMIC_RELAXED)
 
 void kmemleak_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp)
 {
@@ -398,6 +401,8 @@ void kmemleak_free_part(const void *ptr, size_t size)
 		leak_set(map + i, LEAK_NONE);
 	}
 }
+
+#endif
 
 void *sim_mem(void)
 {

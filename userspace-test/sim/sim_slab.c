@@ -10,10 +10,12 @@
 struct header {
 	struct kmem_cache *cache;
 	size_t size;
+	void *start;
 } __aligned(16);
 
 struct kmem_cache {
 	unsigned int size;
+	unsigned int align;
 	unsigned long nr_objects;
 };
 
@@ -62,6 +64,8 @@ static void *object_get(struct kmem_cache *cache, size_t size, gfp_t gfp,
 			int nid)
 {
 	struct header *header;
+	size_t align;
+	void *start;
 
 	sim_might_take_sleeping_lock("takes a slab object");
 	might_alloc(gfp);
@@ -74,9 +78,12 @@ static void *object_get(struct kmem_cache *cache, size_t size, gfp_t gfp,
 		__atomic_add_fetch(&sim_fault.failed, 1, __ATOMIC_RELAXED);
 		return NULL;
 	}
-	header = malloc(sizeof(*header) + size);
-	if (!header)
+	align = max_t(size_t, cache ? cache->align : 0, sizeof(*header));
+	align = 1UL << order_base_2(align);
+	if (posix_memalign(&start, align, align + size))
 		sim_die("out of memory");
+	header = start + align - sizeof(*header);
+	header->start = start;
 	header->cache = cache;
 	header->size = size;
 	memset(header + 1, gfp & __GFP_ZERO ? 0 : SIM_JUNK, size);
@@ -97,7 +104,7 @@ static void object_put(struct kmem_cache *cache, void *ptr)
 	__atomic_sub_fetch(&slab_bytes, header->size, __ATOMIC_RELAXED);
 	__atomic_sub_fetch(&slab_objects, 1, __ATOMIC_RELAXED);
 	memset(ptr, 0x6b, header->size);
-	free(header);
+	free(header->start);
 }
 
 void *kmalloc_node(size_t size, gfp_t gfp, int nid)
@@ -117,10 +124,10 @@ struct kmem_cache *kmem_cache_create(const char *name, unsigned int size,
 {
 	struct kmem_cache *cache = calloc(1, sizeof(*cache));
 
-	(void)align;
 	if (!name || flags || ctor || !cache)
 		sim_die("makes a cache that the simulation does not know");
 	cache->size = size;
+	cache->align = align;
 	return cache;
 }
 
@@ -145,6 +152,41 @@ void kmem_cache_free(struct kmem_cache *cache, void *ptr)
 {
 	__atomic_sub_fetch(&cache->nr_objects, 1, __ATOMIC_RELAXED);
 	object_put(cache, ptr);
+}
+
+/* Per-CPU memory: a page for each CPU, at the same distance for all of it. */
+void *__alloc_percpu(size_t size, size_t align)
+{
+	struct header *header;
+	unsigned int cpu;
+
+	sim_might_sleep("allocates per-CPU memory");
+	if (size > SIM_PERCPU_BYTES - align)
+		sim_die("too much per-CPU memory");
+	if (sim_should_fail(-1, GFP_KERNEL)) {
+		__atomic_add_fetch(&sim_fault.failed, 1, __ATOMIC_RELAXED);
+		return NULL;
+	}
+	header = calloc(1, sizeof(*header) + SIM_NR_CPUS * SIM_PERCPU_BYTES);
+	header->size = size;
+	for (cpu = 0; cpu < SIM_NR_CPUS; cpu++)
+		__asan_poison_memory_region((char *)(header + 1) +
+					    cpu * SIM_PERCPU_BYTES + size,
+					    SIM_PERCPU_BYTES - size);
+	__atomic_add_fetch(&slab_bytes, size * SIM_NR_CPUS, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&slab_objects, 1, __ATOMIC_RELAXED);
+	return header + 1;
+}
+
+void free_percpu(void *ptr)
+{
+	struct header *header = (struct header *)ptr - 1;
+
+	__atomic_sub_fetch(&slab_bytes, header->size * SIM_NR_CPUS,
+			   __ATOMIC_RELAXED);
+	__atomic_sub_fetch(&slab_objects, 1, __ATOMIC_RELAXED);
+	__asan_unpoison_memory_region(ptr, SIM_NR_CPUS * SIM_PERCPU_BYTES);
+	free(header);
 }
 
 unsigned long sim_slab_bytes(void)

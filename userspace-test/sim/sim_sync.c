@@ -46,7 +46,9 @@ void sim_opportunity(void)
 	if (!func || --sim_meanwhile.nth)
 		return;
 	sim_meanwhile.func = NULL;
-	sim_context = (struct sim_context){ .nid = old.nid };
+	sim_context = (struct sim_context){
+		.nid = old.nid, .cpu = (old.cpu + 1) % SIM_NR_CPUS,
+	};
 	func();
 	if (!old.rcu_depth)
 		sim_run_rcu();
@@ -91,6 +93,173 @@ void sim_assert_held(const struct mutex *lock, const char *file, int line)
 {
 	if (__atomic_load_n(&lock->owner, __ATOMIC_RELAXED) != &sim_context)
 		sim_die("%s:%d: the lock is not held", file, line);
+}
+
+/* CPUs */
+static struct cpu {
+	pthread_mutex_t lock;
+	unsigned int preempt;
+	unsigned int calls;
+} cpus[SIM_NR_CPUS] = {
+	[0 ... SIM_NR_CPUS - 1] = { .lock = PTHREAD_MUTEX_INITIALIZER },
+};
+
+bool sim_threads;
+bool sim_cpu_online[SIM_NR_CPUS];
+struct sim_meanwhile sim_irq;
+static int (*cpu_teardown)(unsigned int cpu);
+
+void preempt_disable(void)
+{
+	if (!sim_context.preempt++ && sim_threads)
+		pthread_mutex_lock(&cpus[sim_context.cpu].lock);
+	if (!sim_threads)
+		cpus[sim_context.cpu].preempt++;
+}
+
+void preempt_enable(void)
+{
+	if (!sim_context.preempt)
+		sim_die("enables preemption that is not disabled");
+	if (!--sim_context.preempt && sim_threads)
+		pthread_mutex_unlock(&cpus[sim_context.cpu].lock);
+	if (!sim_threads)
+		cpus[sim_context.cpu].preempt--;
+}
+
+static bool is_pinned(void)
+{
+	return sim_context.preempt || sim_context.irq || sim_context.irqs_off ||
+	       sim_context.nr_raw_locks;
+}
+
+unsigned int smp_processor_id(void)
+{
+	if (!is_pinned())
+		sim_die("asks for its CPU while it may move");
+	return sim_context.cpu;
+}
+
+static void interrupt(void)
+{
+	struct sim_context old = sim_context;
+	void (*func)(void) = sim_irq.func;
+
+	if (!func || old.irqs_off || old.nr_raw_locks || old.irq ||
+	    --sim_irq.nth)
+		return;
+	sim_irq.func = NULL;
+	sim_context.irq = HARDIRQ_OFFSET;
+	sim_context.atomic = true;
+	func();
+	sim_context = old;
+}
+
+void sim_percpu_read(void)
+{
+	if (!sim_context.preempt)
+		sim_die("reads data of its CPU while it may move");
+	interrupt();
+}
+
+void sim_percpu_write(void)
+{
+	if (!sim_context.preempt)
+		sim_die("writes data of its CPU while it may move");
+	if (sim_context.irq)
+		sim_die("writes a slot in an interrupt");
+	interrupt();
+}
+
+/* Half of those that are interrupted are idle. */
+int smp_call_function_single(int cpu, void (*func)(void *info), void *info,
+			     int wait)
+{
+	struct sim_context old = sim_context;
+
+	if (is_pinned() && !old.preempt)
+		sim_die("calls another CPU with interrupts disabled");
+	if (old.preempt)
+		sim_die("calls another CPU with preemption disabled");
+	if (!wait)
+		sim_die("does not wait for the other CPU");
+	if (!READ_ONCE(sim_cpu_online[cpu]))
+		return -ENXIO;
+	if (sim_threads)
+		pthread_mutex_lock(&cpus[cpu].lock);
+	sim_context = (struct sim_context){
+		.nid = old.nid, .cpu = cpu, .atomic = true,
+		.irq = HARDIRQ_OFFSET, .irqs_off = true,
+		.preempt = cpus[cpu].preempt,
+	};
+	if (!sim_threads && !cpus[cpu].preempt && cpus[cpu].calls++ % 2) {
+		sim_context.preempt = 1;
+		sim_context.idle = true;
+	}
+	func(info);
+	sim_context = old;
+	if (sim_threads)
+		pthread_mutex_unlock(&cpus[cpu].lock);
+	return 0;
+}
+
+int cpuhp_setup_state_nocalls(enum cpuhp_state state, const char *name,
+			      int (*startup)(unsigned int cpu),
+			      int (*teardown)(unsigned int cpu))
+{
+	unsigned int cpu;
+
+	if (state != CPUHP_BP_PREPARE_DYN || !name || startup || cpu_teardown)
+		sim_die("a CPU state that the simulation does not know");
+	cpu_teardown = teardown;
+	for (cpu = 0; cpu < SIM_NR_CPUS; cpu++)
+		sim_cpu_online[cpu] = true;
+	return 100;
+}
+
+void cpuhp_remove_state_nocalls(int state)
+{
+	if (state != 100 || !cpu_teardown)
+		sim_die("removes a CPU state that it does not have");
+	cpu_teardown = NULL;
+}
+
+void sim_cpu_die(unsigned int cpu)
+{
+	if (cpu == sim_context.cpu || !sim_cpu_online[cpu])
+		return;
+	WRITE_ONCE(sim_cpu_online[cpu], false);
+	cpu_teardown(cpu);
+}
+
+void sim_cpu_revive(unsigned int cpu)
+{
+	WRITE_ONCE(sim_cpu_online[cpu], true);
+}
+
+void sim_atomic_enter(u64 random)
+{
+	sim_context.atomic = true;
+	switch (random % 4) {
+	case 0:
+		sim_context.irqs_off = true;
+		break;
+	case 1:
+		/* Softirqs are tasks on PREEMPT_RT. */
+		sim_context.irq = sim_preempt_rt ? HARDIRQ_OFFSET :
+						   SOFTIRQ_OFFSET;
+		break;
+	case 2:
+		sim_context.irq = HARDIRQ_OFFSET;
+		break;
+	}
+}
+
+void sim_atomic_leave(void)
+{
+	sim_context.atomic = false;
+	sim_context.irqs_off = false;
+	sim_context.irq = 0;
 }
 
 /*
@@ -141,7 +310,11 @@ static struct sim_context context_enter(void)
 
 	if (old.nr_raw_locks || old.rcu_depth)
 		sim_die("waits with a lock held or inside an RCU section");
+	if (old.preempt)
+		sim_die("waits with preemption disabled");
 	sim_context.atomic = false;
+	sim_context.irq = 0;
+	sim_context.irqs_off = false;
 	return old;
 }
 

@@ -5,8 +5,23 @@
 
 #include <linux/types.h>
 
+#ifndef SIM_INLINE
 void kmemleak_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp);
 void kmemleak_free(const void *ptr);
 void kmemleak_free_part(const void *ptr, size_t size);
+#else
+static inline void kmemleak_alloc(const void *ptr, size_t size, int min_count,
+				  gfp_t gfp)
+{
+}
+
+static inline void kmemleak_free(const void *ptr)
+{
+}
+
+static inline void kmemleak_free_part(const void *ptr, size_t size)
+{
+}
+#endif
 
 #endif

@@ -14,8 +14,13 @@ extern bool sim_no_junk;
 static inline void kmsan_poison_memory(const void *ptr, size_t size, gfp_t gfp)
 {
 	(void)gfp;
+#ifndef SIM_INLINE
 	if (!sim_no_junk)
 		memset((void *)ptr, SIM_JUNK, size);
+#else
+	(void)ptr;
+	(void)size;
+#endif
 }
 
 #endif
