@@ -78,3 +78,19 @@ test-kunit: ## the KUnit suites in User Mode Linux
 .PHONY: test-kselftest
 test-kselftest: ## kselftest on stock 6.12 and 6.1, or on KERNEL
 	@scripts/test.sh $(addprefix kselftest-,$(or $(KERNEL),6.12 6.1))
+
+.PHONY: bench
+bench: ## measure against kmem_cache and kmalloc, in VMs: table, plots
+	@scripts/bench.sh $(KERNEL)
+
+.PHONY: bench-check
+bench-check: ## fail if an instruction count grew by more than 3 %
+	@scripts/bench.sh check
+
+.PHONY: bench-baseline
+bench-baseline: ## make today's instruction counts the baseline
+	@scripts/bench.sh baseline
+
+.PHONY: bench-host
+bench-host: ## the benchmark on the running kernel (as root)
+	@scripts/bench-host.sh $(KDIR)

@@ -7,7 +7,7 @@
 #   build.sh [--tag TAG] KERNEL [VAR=VALUE...]
 #
 # KERNEL is stock-6.12, stock-6.1 (Debian's), clang-6.12, clang-6.1 (the same,
-# compiled by clang) or uml.
+# compiled by clang), uml or uml-bench.
 #
 # Kbuild writes beside the sources and its header trees are read-only to us, so
 # each kernel gets a copy of the sources in the cache. --tag keeps a build with
@@ -78,8 +78,8 @@ main() {
 	clang-*)
 		kdir=$("$OBM_TOP/scripts/kernel.sh" clang "${kernel#clang-}")
 		args=(-C "$kdir" LLVM=1 CC=clang) ;;
-	uml)
-		kdir=$("$OBM_TOP/scripts/kernel.sh" uml)
+	uml | uml-bench)
+		kdir=$("$OBM_TOP/scripts/kernel.sh" "$kernel")
 		args=(-C "$kdir" ARCH=um) ;;
 	*)	die "usage: build.sh [--tag TAG] stock-6.12|stock-6.1|clang-...|uml" ;;
 	esac

@@ -9,6 +9,7 @@
 #   kernel.sh clang 6.12|6.1   the same kernel's kdir, made to suit clang
 #   kernel.sh source 6.12|6.1  the unpacked linux-source package (KSRC)
 #   kernel.sh uml              User Mode Linux built from the 6.12 source
+#   kernel.sh uml-bench        the same without debugging options, to take times
 #   kernel.sh busybox          a static busybox for the guests
 #
 # A directory is complete once it holds the file .complete, so that what an
@@ -349,6 +350,11 @@ uml() {
 		linux modules
 }
 
+uml_bench() {
+	built uml-bench "$OBM_TOP/scripts/config/uml-bench.config" \
+		allnoconfig ARCH=um -- linux modules
+}
+
 # --- Guests' user space -----------------------------------------------------
 
 # Extracted even where it could be installed: busybox-static would replace the
@@ -390,6 +396,7 @@ stock)		[[ $# == 2 ]] || usage; stock "$2" ;;
 clang)		[[ $# == 2 ]] || usage; clang_kdir "$2" ;;
 source)		[[ $# == 2 ]] || usage; ksource "$2" ;;
 uml)		uml ;;
+uml-bench)	uml_bench ;;
 busybox)	busybox ;;
 *)		usage ;;
 esac

@@ -15,7 +15,7 @@
 #   --mem MIB              memory (1024)
 #   --append "..."         more words for the kernel's command line
 #   --timeout SEC          after which the guest counts as hung (300)
-#   --icount               one CPU, one guest nanosecond an instruction
+#   --icount               a guest nanosecond an instruction; CPUs take turns
 #   --get GUEST:HOST       copy a file out when the command has ended
 #   --expect ERE           a complaint in the kernel log that is expected
 #   --lax                  no complaint in the kernel log matters
@@ -58,7 +58,7 @@ main() {
 	cache_init
 	need_packages qemu-system-x86_64:qemu-system-x86 cpio:cpio
 	stock=$("$OBM_TOP/scripts/kernel.sh" stock "$vm_kernel")
-	[[ -n $vm_icount ]] && vm_smp=1 vm_numa=1
+	[[ -n $vm_icount ]] && vm_numa=1
 	((vm_smp % vm_numa == 0)) ||
 		vm_usage "--smp is not a multiple of --numa"
 	((vm_numa > 1)) && mapfile -t numa < <(numa_options)
