@@ -95,7 +95,7 @@ static size_t heap_trim(struct obm_heap *heap)
  */
 bool obm_heap_reclaim(struct obm_heap *heap)
 {
-	bool others = READ_ONCE(heap->reclaimed) != jiffies;
+	bool others = time_after(jiffies, READ_ONCE(heap->reclaimed));
 	unsigned long nr;
 	size_t bytes;
 
@@ -140,6 +140,7 @@ static struct obm_heap *heap_new(const char *name,
 	raw_spin_lock_init(&heap->raw_lock);
 	INIT_LIST_HEAD(&heap->raws);
 	init_llist_head(&heap->raws_later);
+	heap->reclaimed = jiffies - 1;
 	INIT_WORK(&heap->trim_work, heap_trim_work);
 	atomic_long_set(&heap->held_bytes, heap_bytes());
 	atomic_long_set(&heap->peak_bytes, heap_bytes());

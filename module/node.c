@@ -469,17 +469,47 @@ static enum obm_bad put_raw(struct obm_heap *heap, unsigned int ci,
 			    obm_classes[ci].size);
 }
 
-/* From one node's lock to another's; either may be none. */
-static void put_switch(struct obm_node **node, struct obm_node *to,
-		       unsigned long *flags)
+/*
+ * Puts back blocks of one node, from the first on, under one hold of its lock.
+ * Returns how many; the next is then of another node, or @bad says what it is.
+ */
+static unsigned int put_run(struct obm_heap *heap, unsigned int ci,
+			    void **ptrs, unsigned int nr, bool may_return,
+			    struct list_head *empty, enum obm_bad *bad)
 {
-	if (*node == to)
-		return;
-	if (*node)
-		raw_spin_unlock_irqrestore(&(*node)->lock, *flags);
-	if (to)
-		raw_spin_lock_irqsave(&to->lock, *flags);
-	*node = to;
+	const void *page = PTR_ALIGN_DOWN(ptrs[0], PAGE_SIZE);
+	struct obm_arena *arena;
+	struct obm_pool *pool;
+	struct obm_node *node;
+	unsigned int i, block;
+	unsigned long flags;
+
+	*bad = put_find(heap, ptrs[0], &pool);
+	if (*bad != OBM_OK)
+		return 0;
+	node = pool_arena(pool)->node;
+
+	raw_spin_lock_irqsave(&node->lock, flags);
+	for (i = 0; i < nr; i++) {
+		/* Blocks were fetched together and often come back so. */
+		if (PTR_ALIGN_DOWN(ptrs[i], PAGE_SIZE) != page) {
+			*bad = put_find(heap, ptrs[i], &pool);
+			if (*bad != OBM_OK || pool_arena(pool)->node != node)
+				break;
+			page = PTR_ALIGN_DOWN(ptrs[i], PAGE_SIZE);
+		}
+		*bad = pool_look(node, pool, ptrs[i], &block);
+		if (*bad == OBM_OK && pool->ci != ci)
+			*bad = OBM_BAD_SIZE;
+		if (unlikely(*bad != OBM_OK))
+			break;
+		arena = node_put_block(node, pool, block, may_return);
+		/* Being taken out, it is in no other list. */
+		if (arena)
+			list_add(&arena->link, empty);
+	}
+	raw_spin_unlock_irqrestore(&node->lock, flags);
+	return i;
 }
 
 /**
@@ -500,45 +530,23 @@ void obm_node_put(struct obm_heap *heap, unsigned int ci, void **ptrs,
 		  unsigned int nr, unsigned long caller)
 {
 	bool may_return = obm_may_return();
-	struct obm_node *node = NULL;
-	struct obm_pool *pool = NULL;
 	struct obm_arena *arena, *next;
-	const void *page = NULL;
-	unsigned int i, block;
-	unsigned long flags;
+	unsigned int i = 0;
 	enum obm_bad bad;
 	LIST_HEAD(empty);
 
 	rcu_read_lock();
-	for (i = 0; i < nr; i++) {
-		bad = OBM_OK;
-		/* Blocks were fetched together and often come back so. */
-		if (PTR_ALIGN_DOWN(ptrs[i], PAGE_SIZE) != page) {
-			bad = put_find(heap, ptrs[i], &pool);
-			if (bad == OBM_OK)
-				put_switch(&node, pool_arena(pool)->node,
-					   &flags);
-			page = PTR_ALIGN_DOWN(ptrs[i], PAGE_SIZE);
-		}
+	while (i < nr) {
+		i += put_run(heap, ci, ptrs + i, nr - i, may_return, &empty,
+			     &bad);
 		if (bad == OBM_OK)
-			bad = pool_look(node, pool, ptrs[i], &block);
-		if (bad == OBM_OK && pool->ci != ci)
-			bad = OBM_BAD_SIZE;
-		if (unlikely(bad != OBM_OK)) {
-			put_switch(&node, NULL, &flags);
-			page = NULL;
-			if (bad == OBM_BAD_SIZE)
-				bad = put_raw(heap, ci, ptrs[i]);
-			if (bad != OBM_OK)
-				obm_report(heap, bad, ptrs[i], caller);
 			continue;
-		}
-		arena = node_put_block(node, pool, block, may_return);
-		/* Being taken out, it is in no other list. */
-		if (arena)
-			list_add(&arena->link, &empty);
+		if (bad == OBM_BAD_SIZE)
+			bad = put_raw(heap, ci, ptrs[i]);
+		if (bad != OBM_OK)
+			obm_report(heap, bad, ptrs[i], caller);
+		i++;
 	}
-	put_switch(&node, NULL, &flags);
 	rcu_read_unlock();
 
 	list_for_each_entry_safe(arena, next, &empty, link)

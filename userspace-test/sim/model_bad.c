@@ -209,15 +209,16 @@ void model_query(void)
 	int err;
 
 	err = obm_block_bounds(ptr, chance(90) ? &base : NULL, &size);
-	if (v.block) {
-		MUST(err == 0);
-		MUST(!base || base == v.block->ptr);
-		MUST(size == v.block->usable);
-	} else if (v.unsure) {
+	if (!v.block && v.unsure) {
 		/* What waits is known, but nobody's. */
 		MUST(err == 0 || err == -ENOENT);
 		MUST(v.heap == h || !obm_owns(h->heap, ptr));
 		return;
+	}
+	if (v.block) {
+		MUST(err == 0);
+		MUST(!base || base == v.block->ptr);
+		MUST(size == v.block->usable);
 	} else {
 		MUST(err == (v.bad == OBM_BAD_FOREIGN ? -EFAULT : -ENOENT));
 	}
