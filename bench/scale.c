@@ -14,7 +14,7 @@
 
 #define WINDOW_NS	(20 * NSEC_PER_MSEC)
 #define NR_OPS		1024
-#define NR_ROUNDS	25
+#define NR_ROUNDS	60
 #define NR_BLOCKS	64
 #define BLOCK_BYTES	64
 #define MAX_CPUS	4
@@ -23,12 +23,10 @@
  * struct worker - what a CPU has to itself
  * @blocks: its blocks
  * @nr_ops: how often it has replaced one
- * @took: nanoseconds that it needed for that
  */
 struct worker {
 	void *blocks[NR_BLOCKS];
 	u64 nr_ops;
-	u64 took;
 } ____cacheline_aligned_in_smp;
 
 static struct worker workers[MAX_CPUS];
@@ -52,8 +50,7 @@ static __always_inline int replace(enum bench_kind kind, struct worker *own)
 				return -ENOMEM;
 		}
 		own->nr_ops += NR_OPS;
-		own->took = bench_ns() - begin;
-	} while (own->took < WINDOW_NS);
+	} while (bench_ns() - begin < WINDOW_NS);
 	return 0;
 }
 
@@ -84,17 +81,17 @@ static void blocks_drop(enum bench_kind kind)
 static int kind_run(enum bench_kind kind, u32 nr_cpus, u64 *most)
 {
 	int err = bench_open(kind, BLOCK_BYTES);
-	u64 rate = 0;
+	u64 took, nr_ops = 0;
 	u32 i;
 
 	if (err)
 		return err;
 	err = bench_on_cpus(nr_cpus, kind == BENCH_OBMALLOC ?
-			    replace_obmalloc : replace_kmem_cache, NULL, NULL);
+			    replace_obmalloc : replace_kmem_cache, NULL, &took);
 	for (i = 0; !err && i < nr_cpus; i++)
-		rate += div64_u64(workers[i].nr_ops * NSEC_PER_SEC,
-				  workers[i].took);
-	*most = max(*most, rate);
+		nr_ops += workers[i].nr_ops;
+	if (!err)
+		*most = max(*most, div64_u64(nr_ops * NSEC_PER_SEC, took));
 	blocks_drop(kind);
 	bench_close(kind);
 	return err;

@@ -213,9 +213,9 @@ main() {
 	work=$(mktemp -d "${TMPDIR:-/tmp}/obm-check.XXXXXX")
 	# shellcheck disable=SC2064
 	trap "rm -rf '$work'" EXIT
-	background lane sim
+	background lane sim checkpatch
 	lanes=($!)
-	background lane spdx length shell kernel-doc checkpatch \
+	background lane spdx length shell kernel-doc \
 		build-gcc-6.12 sparse-6.12 build-gcc-6.1 sparse-6.1 \
 		build-clang-6.12 build-clang-6.1
 	lanes+=($!)

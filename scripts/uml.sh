@@ -5,6 +5,8 @@
 #
 #   uml.sh [options] --dir GUESTDIR -- COMMAND [ARG...]
 #
+# OBM_UML=uml-bench boots the one that times are taken in.
+#
 # The same as vm.sh, but for one CPU and a boot of a fraction of a second. The
 # guest's root directory is a temporary one of the host's.
 #
@@ -33,7 +35,7 @@ main() {
 
 	vm_options "$@"
 	cache_init
-	uml=$("$OBM_TOP/scripts/kernel.sh" uml)
+	uml=$("$OBM_TOP/scripts/kernel.sh" "${OBM_UML:-uml}")
 	[[ -n $vm_log ]] || vm_log=$(mktemp "$OBM_LOGS/uml-XXXXXX.log")
 
 	tmp=$(mktemp -d "${TMPDIR:-/tmp}/obm-uml.XXXXXX")
