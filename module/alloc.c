@@ -343,7 +343,9 @@ out:
  * obm_free() - free a block
  * @ptr: from any of the allocating functions, of any heap; NULL does nothing
  *
- * Anything else is refused with a report, and nothing changes.
+ * Anything else is refused with a report, and nothing changes. One mistake is
+ * told late unless the heap is hardened: freeing again a block that waits on a
+ * CPU, which is found when it leaves that CPU.
  *
  * Context: Any context but NMI. Takes and drops a lock of the block's heap.
  */
@@ -461,7 +463,7 @@ EXPORT_SYMBOL_NS_GPL(obm_usable_size, OBM_NS);
  * @size: set to its usable size in bytes, if not NULL
  *
  * Nothing is reported: asking is no mistake. The answer holds as long as the
- * block is not freed.
+ * block is not freed. A freed block that waits on a CPU counts as allocated.
  *
  * Context: Any context but NMI. Takes and drops a lock of the block's heap.
  * Return: 0; -EFAULT if the address is of no heap; -ENOENT if it is of a heap
@@ -491,6 +493,8 @@ EXPORT_SYMBOL_NS_GPL(obm_block_bounds, OBM_NS);
  * obm_owns() - whether an address lies in an allocated block of a heap
  * @heap: the heap
  * @ptr: any address
+ *
+ * A freed block that waits on a CPU counts as allocated.
  *
  * Context: Any context but NMI. Takes and drops a lock of the block's heap.
  * Return: true if so.

@@ -25,7 +25,7 @@
  * The two of level 2 are never held together, and no two nodes' locks are.
  * Both are raw because a free may come from a hard interrupt on PREEMPT_RT
  * too; so nothing is allocated or freed under them, and no loop under them is
- * longer than an arena has pools or a pool has words.
+ * longer than an arena has pools, a pool has words or a magazine has blocks.
  *
  * Letters on fields:
  *   I: set before others can see the structure, then constant
