@@ -48,15 +48,9 @@ static void *small_get(struct obm_heap *heap, unsigned int ci, gfp_t gfp,
 		       int nid)
 {
 	bool wide = obm_classes[ci].order;
-	void *ptr = NULL;
+	void *ptr;
 	int err;
 
-	/* What waits here may be of any node that the heap may use. */
-	if (heap->nid != NUMA_NO_NODE ||
-	    (nid == NUMA_NO_NODE && !(gfp & __GFP_THISNODE)))
-		ptr = obm_front_pop(heap, ci);
-	if (ptr)
-		return ptr;
 	err = obm_front_alloc(heap, ci, wide ? gfp & ~__GFP_NOFAIL : gfp, nid,
 			      &ptr);
 	return err ? ERR_PTR(err) : ptr;
@@ -276,8 +270,7 @@ static enum obm_bad small_put(struct obm_pool *pool, struct obm_heap *heap,
 	if (want_init_on_free())
 		memset(block, 0, obm_classes[ci].size);
 	obm_san_free(ptr, obm_classes[ci].size);
-	if (!obm_front_push(owner, ci, ptr) &&
-	    !obm_front_free(owner, ci, ptr, caller))
+	if (!obm_front_free(owner, ci, ptr, caller))
 		obm_node_put(owner, ci, &block, 1, caller);
 	return OBM_OK;
 }
@@ -321,7 +314,9 @@ static __always_inline bool block_keep(const void *ptr)
 	preempt_disable();
 	if (!obm_front_mine())
 		goto out;
-	arena = READ_ONCE(obm_table[i]);
+	arena = data_race(obm_table[i]);
+	/* Read once, as READ_ONCE() would, but in one instruction. */
+	OPTIMIZER_HIDE_VAR(arena);
 	pool = &arena->pools[(offset >> PAGE_SHIFT) % OBM_ARENA_POOLS];
 	at = READ_ONCE(pool->class_offset);
 	class = class_at(at);
@@ -333,7 +328,8 @@ static __always_inline bool block_keep(const void *ptr)
 	if (class->nr_words == 1 ? !!(READ_ONCE(pool->map) & BIT(block)) :
 				   block >= class->nr_blocks)
 		goto out;
-	done = obm_slot_push((void __percpu *)arena->slots + at, ptr);
+	done = obm_slot_push((void __percpu *)READ_ONCE(arena->front->slots) +
+			     at, ptr);
 out:
 	preempt_enable();
 	return done;

@@ -205,7 +205,7 @@ void obm_arena_add(struct obm_node *node, struct obm_arena *arena)
 	lockdep_assert_held(&node->lock);
 	arena->node = node;
 	arena->id = atomic_long_inc_return(&arena_ids);
-	arena->slots = node->heap->front.slots;
+	arena->front = &node->heap->front;
 	for (idx = 0; idx < arena_nr_pools(arena); idx++)
 		obm_page_set_owner(arena->page + idx, 1,
 				   (unsigned long)&arena->pools[idx]);

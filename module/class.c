@@ -10,6 +10,7 @@ struct obm_class obm_classes[OBM_MAX_CLASSES + 1] = {
 };
 
 unsigned int obm_nr_classes;
+unsigned int obm_nr_slots;
 unsigned int obm_small_max;
 
 /*
@@ -116,12 +117,6 @@ static unsigned int fine_init(unsigned int fine_max)
 	return nr;
 }
 
-/* A caller may have any constant class compiled in. */
-unsigned int obm_nr_slots(void)
-{
-	return max(obm_nr_classes, obm_const_class(OBM_CONST_MAX) + 1) + 1;
-}
-
 /**
  * obm_class_init() - make the table of classes
  * @small_max: the largest size with a class, in bytes, from 8 to OBM_SMALL_MAX;
@@ -146,12 +141,14 @@ int obm_class_init(unsigned int small_max)
 	/* All of what the last class holds, so that a block's size has a class. */
 	small_max = obm_classes[nr - 1].size;
 	obm_nr_classes = nr;
+	/* A caller may have any constant class compiled in. */
+	obm_nr_slots = max(nr, obm_const_class(OBM_CONST_MAX) + 1) + 1;
 	obm_small_max = small_max;
 
 	/* Above small_max there is a slot that is always empty. */
 	for (i = 0; i < ARRAY_SIZE(obm_class_of); i++)
 		obm_class_of[i] = (i <= small_max / OBM_STEP ?
-				   obm_class_of[i] : obm_nr_slots() - 1) <<
+				   obm_class_of[i] : obm_nr_slots - 1) <<
 				  OBM_CLASS_SHIFT;
 	obm_class_of[0] = obm_class_of[1];
 	return 0;

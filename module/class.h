@@ -63,8 +63,7 @@ extern struct obm_class obm_classes[OBM_MAX_CLASSES + 1];
 static_assert(sizeof(struct obm_class) == BIT(OBM_CLASS_SHIFT));
 
 /* Slots that a heap has on a CPU; the last is of no class and always empty. */
-unsigned int obm_nr_slots(void);
-
+extern unsigned int obm_nr_slots;
 extern unsigned int obm_nr_classes;
 extern unsigned int obm_small_max;
 extern u16 obm_class_of[OBM_SMALL_MAX / OBM_STEP + 1];

@@ -79,7 +79,7 @@ DEFINE_SHOW_ATTRIBUTE(classes);
 /* How full a pool is: empty, a tenth from 0 to 9, full, returned. */
 static char pool_char(const struct obm_pool *pool)
 {
-	unsigned int nr_blocks = obm_classes[pool->ci].nr_blocks;
+	unsigned int nr_blocks = obm_classes[pool_ci(pool)].nr_blocks;
 
 	switch (pool->state) {
 	case OBM_POOL_UNUSED:

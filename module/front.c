@@ -1,136 +1,221 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The front: free blocks that wait on the CPU that freed them, or that are
- * fetched from the pools in batches, so that most calls need no lock. Bonwick's
- * magazines; obm_front.h has the hit path and tells how a magazine looks.
+ * fetched from the pools in batches, so that most calls need no lock. obm_front.h
+ * has the hit path, mag.c the magazines.
  *
  * For the pools a block in a magazine is in use. What the statistics call used
  * is therefore what the pools gave away less what the magazines hold: derived,
  * so that the hit path counts nothing but allocations, and those on its CPU.
  *
- * A class gets a magazine on a CPU only once it is busy there, and a magazine
- * begins small and grows by use as long as the heap's budget lasts. Draining
- * takes magazines away whole; they come back as they are needed.
+ * A heap has two sets of slots on each CPU: for tasks, and for softirqs, which
+ * interrupt tasks; both are made when a class first gets busy in such a context.
+ * Neither is touched in hard interrupts but by a drain that found nobody in the
+ * midst of using them. What has no slots yet shows some that are always empty.
  */
-#include "internal.h"
+#include "mag.h"
 
 #include <linux/cpu.h>
 #include <linux/smp.h>
 
-/*
- * A magazine is aligned to its size, so that its beginning is known from its
- * top. The first word is the lower wall, the last one tells the capacity in its
- * upper bits and is never NULL: an upper wall for the largest capacity.
- */
-#define MAG_WORDS		64
-#define MAG_BYTES		(MAG_WORDS * sizeof(void *))
-#define MAG_MAX			OBM_FRONT_MAX
-#define MAG_MIN			6
-#define MAG_WALL		((void *)1UL)
-
-/* Allocations on a CPU after which a class counts as busy there. */
-#define FRONT_WARM		64
-
-/* Blocks that are moved at once: half of the largest magazine. */
-#define FRONT_BATCH		(MAG_MAX / 2)
-
 bool obm_harden;
-unsigned int obm_front_max = MAG_MAX;
-unsigned int obm_front_kib = 256;
 
 /* So that a class and its slot have the same offset. */
 static_assert(sizeof(struct obm_slot) == sizeof(struct obm_class));
-static_assert(MAG_MAX == MAG_WORDS - 2);
 
-static struct kmem_cache *mag_cache;
+/* Slots without magazines, for all heaps. Nothing is ever put on one. */
+static struct obm_slot __percpu *no_slots;
 
-/* What a slot without a magazine shows: empty, and full. Never written to. */
-static void * const mag_none[MAG_WORDS] __aligned(MAG_BYTES) = {
-	[1] = MAG_WALL,
+/* One class in a set of slots, with preemption disabled. */
+struct bin {
+	struct obm_slot __percpu *slot;
+	struct obm_mag * __percpu *mag;
 };
 
-static void **mag_of(void **top)
+/* The magazines stand behind the slots, which the hit path sees alone. */
+static struct obm_mag **slots_mags(struct obm_slot *slots)
 {
-	return PTR_ALIGN_DOWN(top, MAG_BYTES);
+	return (struct obm_mag **)(slots + obm_nr_slots);
 }
 
-static bool mag_is_none(void **top)
+static size_t slots_bytes(void)
 {
-	return mag_of(top) == mag_none;
+	return obm_nr_slots * (sizeof(struct obm_slot) + sizeof(void *));
 }
 
-static unsigned int mag_cap(void **mag)
+/* Where the slots are found that may be touched here; NULL if none may be. */
+static struct obm_slot __percpu **slots_at(struct obm_heap *heap)
 {
-	return (unsigned long)mag[MAG_WORDS - 1] >> 1;
+	unsigned int in = preempt_count() & OBM_IRQ_MASK;
+
+	if (!in)
+		return &heap->front.slots;
+	return in == SOFTIRQ_OFFSET ? &heap->bh_slots : NULL;
 }
 
-static void mag_set_cap(void **mag, unsigned int cap)
+static struct obm_slot __percpu *slots_new(struct obm_heap *heap, gfp_t gfp)
 {
-	if (mag_cap(mag) < MAG_MAX)
-		mag[mag_cap(mag) + 1] = NULL;
-	mag[MAG_WORDS - 1] = (void *)(2UL * cap | 1);
-	if (cap < MAG_MAX)
-		mag[cap + 1] = MAG_WALL;
-}
+	size_t bytes = slots_bytes() * num_possible_cpus();
+	struct obm_slot __percpu *slots;
+	unsigned int ci;
+	int cpu;
 
-static size_t mag_budget(unsigned int ci, unsigned int cap)
-{
-	return (size_t)cap * obm_classes[ci].size;
-}
-
-/* Takes room in the heap's budget for what the magazines may hold. */
-static bool front_reserve(struct obm_heap *heap, size_t bytes)
-{
-	long budget = (long)obm_front_kib * 1024;
-
-	if (atomic_long_add_return(bytes, &heap->front_bytes) <= budget)
-		return true;
-	atomic_long_sub(bytes, &heap->front_bytes);
-	return false;
-}
-
-static void **mag_new(struct obm_heap *heap, unsigned int ci, gfp_t gfp)
-{
-	unsigned int cap = min_t(unsigned int, MAG_MIN, obm_front_max);
-	void **mag;
-
-	if (!front_reserve(heap, mag_budget(ci, cap)))
+	if (heap && !obm_charge(heap, bytes, gfp))
 		return NULL;
-	if (!obm_charge(heap, MAG_BYTES, gfp & ~__GFP_NOFAIL))
-		goto err_budget;
-	mag = kmem_cache_zalloc(mag_cache, (obm_meta_gfp(gfp) | __GFP_NOWARN) &
-					   ~(__GFP_NOFAIL | __GFP_DIRECT_RECLAIM));
+	slots = __alloc_percpu_gfp(slots_bytes(), __alignof__(*slots),
+				   gfp | __GFP_NOWARN);
+	if (!slots) {
+		if (heap)
+			obm_uncharge(heap, bytes);
+		return NULL;
+	}
+	if (heap)
+		obm_charge_peak(heap);
+	for_each_possible_cpu(cpu)
+		for (ci = 0; ci < obm_nr_slots; ci++)
+			per_cpu_ptr(slots, cpu)[ci].top = obm_mag_none();
+	return slots;
+}
+
+/* Whether there are slots for this context, by now if need be. */
+static bool slots_ready(struct obm_heap *heap, gfp_t gfp)
+{
+	struct obm_slot __percpu **at = slots_at(heap);
+	struct obm_slot __percpu *slots;
+
+	if (!at || READ_ONCE(*at) != no_slots)
+		return at;
+	/* What could not be had is not asked for with every block. */
+	if (time_before(jiffies, READ_ONCE(heap->slots_later)))
+		return false;
+	gfp = gfpflags_allow_blocking(gfp) ? GFP_KERNEL & gfp : GFP_NOWAIT;
+	slots = slots_new(heap, gfp | __GFP_NORETRY);
+	if (!slots) {
+		WRITE_ONCE(heap->slots_later, jiffies + HZ / 10);
+		return false;
+	}
+	/* Who sees the slots sees them made, by the address dependency. */
+	if (cmpxchg(at, no_slots, slots) != no_slots) {
+		free_percpu(slots);
+		obm_uncharge(heap, slots_bytes() * num_possible_cpus());
+	}
+	return true;
+}
+
+/* With preemption disabled: a class on this CPU, if it may be touched here. */
+static bool bin_here(struct obm_heap *heap, unsigned int ci, struct bin *bin)
+{
+	struct obm_slot __percpu **at = slots_at(heap);
+	struct obm_slot __percpu *slots;
+
+	if (!at)
+		return false;
+	slots = READ_ONCE(*at);
+	bin->slot = slots + ci;
+	bin->mag = (struct obm_mag * __percpu *)(slots + obm_nr_slots) + ci;
+	return true;
+}
+
+/* Gives a class a larger magazine; returns the one that is of no use now. */
+static struct obm_mag *bin_swap(const struct bin *bin, struct obm_mag *mag)
+{
+	struct obm_mag *old = __this_cpu_read(*bin->mag);
+	unsigned int nr = 0;
+
+	if (old && old->cap >= mag->cap)
+		return mag;
+	if (old)
+		nr = obm_mag_move(mag, old,
+				  __this_cpu_read(bin->slot->top) - old->words);
+	__this_cpu_write(*bin->mag, mag);
+	__this_cpu_write(bin->slot->top, mag->words + nr);
+	return old;
+}
+
+/*
+ * A magazine with room for @want blocks for a class on this CPU, whichever that
+ * is by then. Not where the slab allocator may not be called.
+ */
+static void bin_fit(struct obm_heap *heap, unsigned int ci, gfp_t gfp,
+		    unsigned int want)
+{
+	unsigned int cap = obm_mag_fit_cap(ci, want);
+	struct obm_mag *mag;
+	struct bin bin;
+
+	if (!obm_may_return() || !slots_ready(heap, gfp))
+		return;
+	mag = obm_mag_new(heap, ci, cap, gfp);
 	if (!mag)
-		goto err_charge;
-	obm_charge_peak(heap);
-	atomic_long_inc(&heap->nr_mags);
-	mag[MAG_WORDS - 1] = (void *)(2UL * MAG_MAX | 1);
-	mag_set_cap(mag, cap);
-	return mag;
-
-err_charge:
-	obm_uncharge(heap, MAG_BYTES);
-err_budget:
-	atomic_long_sub(mag_budget(ci, cap), &heap->front_bytes);
-	return NULL;
+		return;
+	preempt_disable();
+	if (bin_here(heap, ci, &bin))
+		mag = bin_swap(&bin, mag);
+	preempt_enable();
+	if (mag)
+		obm_mag_free(heap, ci, mag);
 }
 
-static void mag_free(struct obm_heap *heap, unsigned int ci, void **mag)
+/* What the magazine here has room for, 0 if there is none. A peek. */
+static unsigned int bin_cap(struct obm_heap *heap, unsigned int ci)
 {
-	atomic_long_sub(mag_budget(ci, mag_cap(mag)), &heap->front_bytes);
-	atomic_long_dec(&heap->nr_mags);
-	obm_uncharge(heap, MAG_BYTES);
-	kmem_cache_free(mag_cache, mag);
+	unsigned int cap = 0;
+	struct obm_mag *mag;
+	struct bin bin;
+
+	preempt_disable();
+	if (bin_here(heap, ci, &bin)) {
+		mag = __this_cpu_read(*bin.mag);
+		cap = mag ? mag->cap : 0;
+	}
+	preempt_enable();
+	return cap;
 }
 
-/* An empty or a full magazine has turned out too small. */
-static void mag_grow(struct obm_heap *heap, unsigned int ci, void **mag)
+/* The magazine was empty, or full: a busy class gets one, or a larger one. */
+static void bin_grow(struct obm_heap *heap, unsigned int ci, gfp_t gfp, int nid)
 {
-	unsigned int cap = mag_cap(mag);
-	unsigned int more = min(cap, obm_front_max - cap);
+	unsigned int cap = bin_cap(heap, ci);
 
-	if (more && front_reserve(heap, mag_budget(ci, more)))
-		mag_set_cap(mag, cap + more);
+	if (!cap && !obm_node_is_busy(heap, ci, nid))
+		return;
+	if (obm_mag_fit_cap(ci, cap + 1) > cap)
+		bin_fit(heap, ci, gfp, cap + 1);
+}
+
+/* Blocks for an empty magazine, the lowest on top, to go out first. */
+static void bin_fetch(struct obm_heap *heap, unsigned int ci,
+		      const struct bin *bin)
+{
+	struct obm_mag *mag = __this_cpu_read(*bin->mag);
+	void **words;
+	int i, got;
+
+	if (!mag)
+		return;
+	words = mag->words + 1;
+	got = obm_node_fetch(heap, ci, min(mag->cap / 2 + 1U, OBM_BATCH),
+			     words);
+	for (i = 0; i < got / 2; i++)
+		swap(words[i], words[got - 1 - i]);
+	__this_cpu_write(bin->slot->top, mag->words + got);
+}
+
+static void *front_pop(struct obm_heap *heap, unsigned int ci, bool fetch)
+{
+	void *ptr = NULL;
+	struct bin bin;
+
+	preempt_disable();
+	if (bin_here(heap, ci, &bin)) {
+		ptr = obm_slot_pop(bin.slot);
+		if (!ptr && fetch) {
+			bin_fetch(heap, ci, &bin);
+			ptr = obm_slot_pop(bin.slot);
+		}
+	}
+	preempt_enable();
+	return ptr;
 }
 
 /* Whether the heap has no magazines, nor ever will have. */
@@ -139,97 +224,16 @@ bool obm_front_is_off(const struct obm_heap *heap)
 	return obm_heap_is_hard(heap) || obm_front_max < MAG_MIN;
 }
 
-/*
- * Gives a slot of this CPU, whichever that is by then, a magazine. Not from an
- * interrupt, which may have come in the midst of a use of the slot, nor where
- * the slab allocator may not be called.
- */
-static void slot_fit(struct obm_heap *heap, unsigned int ci, gfp_t gfp)
+/* Who wants a node gets no block that merely waits here. */
+static bool front_serves(const struct obm_heap *heap, gfp_t gfp, int nid)
 {
-	struct obm_slot __percpu *slot = &heap->front.slots[ci];
-	void **mag;
-
-	if (in_interrupt() || !obm_may_return())
-		return;
-	mag = mag_new(heap, ci, gfp);
-	if (!mag)
-		return;
-	preempt_disable();
-	if (mag_is_none(__this_cpu_read(slot->top))) {
-		__this_cpu_write(slot->top, mag);
-		mag = NULL;
-	}
-	preempt_enable();
-	if (mag)
-		mag_free(heap, ci, mag);
-}
-
-/*
- * How many blocks a request should fetch: one, and half a magazine. Here a busy
- * class gets its magazine, and one that has run empty a larger one.
- */
-static unsigned int front_want(struct obm_heap *heap, unsigned int ci,
-			       gfp_t gfp, int nid)
-{
-	struct obm_slot __percpu *slot = &heap->front.slots[ci];
-	unsigned int want = 1;
-	void **top;
-
-	if (obm_front_is_off(heap))
-		return 1;
-	/* Who wants a node gets no block that merely waits here. */
-	if (heap->nid == NUMA_NO_NODE &&
-	    (nid != NUMA_NO_NODE || (gfp & __GFP_THISNODE)))
-		return 1;
-	if (mag_is_none(raw_cpu_read(slot->top)) &&
-	    (raw_cpu_read(slot->nr_allocs) >= FRONT_WARM ||
-	     obm_node_is_busy(heap, ci, nid)))
-		slot_fit(heap, ci, gfp);
-
-	preempt_disable();
-	top = __this_cpu_read(slot->top);
-	if (obm_front_mine() && !mag_is_none(top)) {
-		if (top == mag_of(top))
-			mag_grow(heap, ci, top);
-		want += mag_cap(mag_of(top)) / 2;
-	}
-	preempt_enable();
-	return min_t(unsigned int, want, FRONT_BATCH);
-}
-
-/* Who moves @n blocks at once has use for a magazine of that size. */
-void obm_front_fit(struct obm_heap *heap, unsigned int ci, gfp_t gfp, size_t n)
-{
-	struct obm_slot __percpu *slot = &heap->front.slots[ci];
-	void **mag;
-
-	if (obm_front_is_off(heap))
-		return;
-	if (mag_is_none(raw_cpu_read(slot->top)))
-		slot_fit(heap, ci, gfp);
-	preempt_disable();
-	mag = mag_of(__this_cpu_read(slot->top));
-	if (obm_front_mine() && mag != mag_none && mag_cap(mag) < n)
-		mag_grow(heap, ci, mag);
-	preempt_enable();
-}
-
-/* Puts fetched blocks on the magazine; returns how many found room. */
-static unsigned int front_fill(struct obm_heap *heap, unsigned int ci,
-			       void **ptrs, unsigned int nr)
-{
-	unsigned int i = 0;
-
-	preempt_disable();
-	if (obm_front_mine())
-		while (i < nr && obm_slot_push(&heap->front.slots[ci], ptrs[i]))
-			i++;
-	preempt_enable();
-	return i;
+	return !obm_front_is_off(heap) &&
+	       (heap->nid != NUMA_NO_NODE ||
+		(nid == NUMA_NO_NODE && !(gfp & __GFP_THISNODE)));
 }
 
 /**
- * obm_front_alloc() - allocate a small block that was not at hand
+ * obm_front_alloc() - allocate a small block
  * @heap: the heap
  * @ci: class
  * @gfp: of the request
@@ -242,37 +246,43 @@ static unsigned int front_fill(struct obm_heap *heap, unsigned int ci,
 int obm_front_alloc(struct obm_heap *heap, unsigned int ci, gfp_t gfp, int nid,
 		    void **ptr)
 {
-	unsigned int want = front_want(heap, ci, gfp, nid);
-	void *ptrs[FRONT_BATCH];
-	unsigned int kept;
-	int got;
-
-	got = obm_node_alloc(heap, ci, gfp, nid, want, ptrs);
-	if (got < 0)
-		return got;
-	/* The lowest on top, to go out first. */
-	kept = got > 1 ? front_fill(heap, ci, ptrs + 1, got - 1) : 0;
-	if (kept + 1 < got)
-		obm_node_put(heap, ci, ptrs + 1 + kept, got - 1 - kept,
-			     _RET_IP_);
-	this_cpu_inc(heap->front.slots[ci].nr_allocs);
-	*ptr = ptrs[0];
-	return 0;
+	if (front_serves(heap, gfp, nid)) {
+		*ptr = front_pop(heap, ci, false);
+		if (*ptr)
+			return 0;
+		bin_grow(heap, ci, gfp, nid);
+		*ptr = front_pop(heap, ci, true);
+		if (*ptr)
+			return 0;
+	}
+	return min(obm_node_alloc(heap, ci, gfp, nid, 1, ptr), 0);
 }
 
-/* Takes the older half off a full magazine, which is the colder one. */
-static unsigned int mag_take_old(void **mag, void **ptrs)
+/* Keeps a block; makes room if @old is given: blocks that must go for it. */
+static bool front_push(struct obm_heap *heap, unsigned int ci, const void *ptr,
+		       void **old, unsigned int *nr)
 {
-	unsigned int cap = mag_cap(mag), nr = (cap + 1) / 2;
+	struct obm_mag *mag;
+	bool done = false;
+	struct bin bin;
 
-	memcpy(ptrs, mag + 1, nr * sizeof(void *));
-	memmove(mag + 1, mag + 1 + nr, (cap - nr) * sizeof(void *));
-	memset(mag + 1 + cap - nr, 0, nr * sizeof(void *));
-	return nr;
+	preempt_disable();
+	if (bin_here(heap, ci, &bin)) {
+		done = obm_slot_push(bin.slot, ptr);
+		mag = __this_cpu_read(*bin.mag);
+		if (!done && old && mag) {
+			*nr = obm_mag_take_old(mag, OBM_BATCH, old);
+			__this_cpu_write(bin.slot->top,
+					 mag->words + mag->cap - *nr);
+			done = obm_slot_push(bin.slot, ptr);
+		}
+	}
+	preempt_enable();
+	return done;
 }
 
 /**
- * obm_front_free() - keep a freed block on this CPU, where there was no room
+ * obm_front_free() - keep a freed block on this CPU
  * @heap: the heap
  * @ci: class of the block
  * @ptr: the block
@@ -284,101 +294,135 @@ static unsigned int mag_take_old(void **mag, void **ptrs)
 bool obm_front_free(struct obm_heap *heap, unsigned int ci, const void *ptr,
 		    unsigned long caller)
 {
-	struct obm_slot __percpu *slot = &heap->front.slots[ci];
-	void *ptrs[FRONT_BATCH + 1];
+	void *old[OBM_BATCH];
 	unsigned int nr = 0;
-	void **top, **mag;
-	bool done = false;
+	bool done;
 
 	if (obm_front_is_off(heap))
 		return false;
-	if (mag_is_none(raw_cpu_read(slot->top)) &&
-	    obm_node_is_busy(heap, ci, NUMA_NO_NODE))
-		slot_fit(heap, ci, GFP_NOWAIT);
-
-	preempt_disable();
-	top = __this_cpu_read(slot->top);
-	if (obm_front_mine() && !mag_is_none(top)) {
-		mag = mag_of(top);
-		if (top == mag + mag_cap(mag))
-			mag_grow(heap, ci, mag);
-		if (top == mag + mag_cap(mag)) {
-			nr = mag_take_old(mag, ptrs);
-			__this_cpu_write(slot->top, top - nr);
-		}
-		done = obm_slot_push(slot, ptr);
-	}
-	preempt_enable();
+	if (front_push(heap, ci, ptr, NULL, NULL))
+		return true;
+	bin_grow(heap, ci, GFP_NOWAIT, NUMA_NO_NODE);
+	done = front_push(heap, ci, ptr, old, &nr);
 	if (nr)
-		obm_node_put(heap, ci, ptrs, nr, caller);
+		obm_node_put(heap, ci, old, nr, caller);
 	return done;
 }
 
-/*
- * Magazines that were taken from their slots are linked by their lower wall;
- * the last word then holds, above the capacity, the class and the number of
- * blocks.
+/**
+ * obm_front_pop_many() - take blocks that wait on this CPU
+ * @heap: the heap
+ * @ci: class
+ * @n: how many
+ * @ptrs: filled in
+ *
+ * Context: Any context but NMI.
+ * Return: how many blocks, at most @n.
  */
-static void slots_detach(struct obm_slot *slots, void ***list)
+size_t obm_front_pop_many(struct obm_heap *heap, unsigned int ci, size_t n,
+			  void **ptrs)
 {
+	struct obm_mag *mag;
+	struct bin bin;
+	void **top;
+
+	preempt_disable();
+	if (!bin_here(heap, ci, &bin) || !__this_cpu_read(*bin.mag)) {
+		preempt_enable();
+		return 0;
+	}
+	mag = __this_cpu_read(*bin.mag);
+	top = __this_cpu_read(bin.slot->top);
+	n = min_t(size_t, n, (top - mag->words));
+	words_copy(ptrs, top + 1 - n, n);
+	words_clear(top + 1 - n, n);
+	__this_cpu_write(bin.slot->top, top - n);
+	this_cpu_add(bin.slot->nr_allocs, n);
+	preempt_enable();
+	return n;
+}
+
+/* Who moves @n blocks at once has use for a magazine of that size. */
+void obm_front_fit(struct obm_heap *heap, unsigned int ci, gfp_t gfp, size_t n)
+{
+	unsigned int want = min_t(size_t, n, OBM_FRONT_MAX);
+
+	if (!obm_front_is_off(heap) &&
+	    obm_mag_fit_cap(ci, want) > bin_cap(heap, ci))
+		bin_fit(heap, ci, gfp, want);
+}
+
+/* Keeps the first of @n blocks, as many as there is room for. */
+size_t obm_front_push_many(struct obm_heap *heap, unsigned int ci, size_t n,
+			   void **ptrs)
+{
+	struct obm_mag *mag;
+	struct bin bin;
+	void **top;
+
+	preempt_disable();
+	if (!bin_here(heap, ci, &bin) || !__this_cpu_read(*bin.mag)) {
+		preempt_enable();
+		return 0;
+	}
+	mag = __this_cpu_read(*bin.mag);
+	top = __this_cpu_read(bin.slot->top);
+	n = min_t(size_t, n, (mag->words + mag->cap - top));
+	words_copy(top + 1, ptrs, n);
+	__this_cpu_write(bin.slot->top, top + n);
+	preempt_enable();
+	return n;
+}
+
+/* Takes all magazines out of a set of slots that nobody uses just now. */
+static void slots_detach(struct obm_slot *slots, struct obm_mag **list)
+{
+	struct obm_mag **mags = slots_mags(slots);
 	unsigned int ci;
 
-	for (ci = 0; ci < obm_nr_classes; ci++) {
-		void **top = slots[ci].top;
-		void **mag = mag_of(top);
-		unsigned long word;
+	for (ci = 0; ci < obm_nr_slots; ci++) {
+		struct obm_mag *mag = mags[ci];
 
-		if (mag_is_none(top))
+		if (!mag)
 			continue;
-		WRITE_ONCE(slots[ci].top, (void **)mag_none);
-		word = (unsigned long)(top - mag) << 8 | ci << 16;
-		mag[MAG_WORDS - 1] = (void *)((unsigned long)mag[MAG_WORDS - 1] |
-					      word);
-		mag[0] = *list;
+		mag->nr = slots[ci].top - mag->words;
+		mag->ci = ci;
+		mag->next = *list;
 		*list = mag;
+		WRITE_ONCE(slots[ci].top, obm_mag_none());
+		WRITE_ONCE(mags[ci], NULL);
 	}
 }
 
-/* Empties detached magazines into the pools; returns how many blocks. */
-static unsigned long mags_release(struct obm_heap *heap, void **list)
+/* Of one CPU, in all contexts. */
+static void cpu_detach(struct obm_heap *heap, unsigned int cpu,
+		       struct obm_mag **list)
 {
-	unsigned long word, nr, total = 0;
-	void **mag;
-
-	while (list) {
-		mag = list;
-		list = mag[0];
-		word = (unsigned long)mag[MAG_WORDS - 1];
-		nr = word >> 8 & 0xff;
-		obm_node_put(heap, word >> 16, mag + 1, nr, _RET_IP_);
-		total += nr;
-		mag[MAG_WORDS - 1] = (void *)(word & 0xff);
-		mag_free(heap, word >> 16, mag);
-	}
-	return total;
+	slots_detach(per_cpu_ptr(READ_ONCE(heap->front.slots), cpu), list);
+	slots_detach(per_cpu_ptr(READ_ONCE(heap->bh_slots), cpu), list);
 }
 
 struct drain {
 	struct obm_heap *heap;
-	void **list;
+	struct obm_mag *list;
 	bool busy;
 };
 
 /*
  * In a hard interrupt on the CPU whose slots are wanted. A task that was
  * interrupted inside the hit path has preemption disabled; one that has it
- * disabled for another reason is taken for such a one, too. The idle task
- * always has, and never allocates.
+ * disabled for another reason is taken for such a one, too, and so is any
+ * softirq. The idle task always has, and never allocates.
  */
 static void drain_ipi(void *info)
 {
 	struct drain *drain = info;
+	unsigned int count = preempt_count();
 
-	drain->busy = (preempt_count() & PREEMPT_MASK) &&
-		      !is_idle_task(current);
+	drain->busy = (count & SOFTIRQ_OFFSET) ||
+		      ((count & PREEMPT_MASK) && !is_idle_task(current));
 	if (!drain->busy)
-		slots_detach(this_cpu_ptr(drain->heap->front.slots),
-			     &drain->list);
+		cpu_detach(drain->heap, smp_processor_id(), &drain->list);
 }
 
 /* How often a busy CPU is asked again. */
@@ -413,16 +457,18 @@ unsigned long obm_front_drain(struct obm_heap *heap, bool others)
 	struct drain drain = { .heap = heap };
 	/* Asking others under a lock that they wait for would be a deadlock. */
 	bool all = others && preemptible();
+	unsigned long flags;
 	int cpu, this_cpu;
 
 	if (!in_task())
 		return 0;
 	if (all)
 		migrate_disable();
-	preempt_disable();
+	/* No softirq may come to use its slots meanwhile. */
+	local_irq_save(flags);
 	this_cpu = smp_processor_id();
-	slots_detach(this_cpu_ptr(heap->front.slots), &drain.list);
-	preempt_enable();
+	cpu_detach(heap, this_cpu, &drain.list);
+	local_irq_restore(flags);
 	/* Two that asked each other would be busy for each other: one asks. */
 	if (all && !atomic_xchg(&heap->draining, 1)) {
 		for_each_online_cpu(cpu)
@@ -432,70 +478,79 @@ unsigned long obm_front_drain(struct obm_heap *heap, bool others)
 	}
 	if (all)
 		migrate_enable();
-	return mags_release(heap, drain.list);
+	return obm_mags_release(heap, drain.list);
 }
 
 /* The same for a CPU that is dead, or whose slots nobody uses any more. */
 void obm_front_drain_cpu(struct obm_heap *heap, unsigned int cpu)
 {
-	void **list = NULL;
+	struct obm_mag *list = NULL;
 
-	slots_detach(per_cpu_ptr(heap->front.slots, cpu), &list);
-	mags_release(heap, list);
+	cpu_detach(heap, cpu, &list);
+	obm_mags_release(heap, list);
+}
+
+static unsigned long slots_count(struct obm_slot __percpu *percpu, int cpu,
+				 unsigned int ci)
+{
+	struct obm_slot *slots = per_cpu_ptr(percpu, cpu);
+	struct obm_mag *mag = READ_ONCE(slots_mags(slots)[ci]);
+	void **top = READ_ONCE(slots[ci].top);
+	unsigned long nr;
+
+	if (!mag)
+		return 0;
+	/* The magazine may be another one by now; it is not looked into. */
+	nr = ((unsigned long)top - (unsigned long)mag->words) / sizeof(*top);
+	return nr <= OBM_FRONT_MAX ? nr : 0;
 }
 
 /* How many blocks of a class wait on CPUs. Exact while none is in use. */
 unsigned long obm_front_count(struct obm_heap *heap, unsigned int ci)
 {
 	unsigned long nr = 0;
-	void **top;
 	int cpu;
 
 	for_each_possible_cpu(cpu) {
-		top = READ_ONCE(per_cpu_ptr(heap->front.slots, cpu)[ci].top);
-		nr += top - mag_of(top);
+		nr += slots_count(READ_ONCE(heap->front.slots), cpu, ci);
+		nr += slots_count(READ_ONCE(heap->bh_slots), cpu, ci);
 	}
 	return nr;
 }
 
+static unsigned long slots_allocs(struct obm_slot __percpu *slots, int cpu,
+				  unsigned int ci)
+{
+	return READ_ONCE(per_cpu_ptr(slots, cpu)[ci].nr_allocs);
+}
+
+/* Blocks of a class that were handed out without asking the pools, so far. */
 unsigned long obm_front_allocs(struct obm_heap *heap, unsigned int ci)
 {
 	unsigned long nr = 0;
 	int cpu;
 
-	for_each_possible_cpu(cpu)
-		nr += READ_ONCE(per_cpu_ptr(heap->front.slots,
-					    cpu)[ci].nr_allocs);
+	for_each_possible_cpu(cpu) {
+		nr += slots_allocs(READ_ONCE(heap->front.slots), cpu, ci);
+		nr += slots_allocs(READ_ONCE(heap->bh_slots), cpu, ci);
+	}
 	return nr;
 }
 
-/* What the magazines of a heap cost just now. */
-size_t obm_front_mag_bytes(struct obm_heap *heap)
+/* What the slots of a heap cost on all CPUs, without their magazines. */
+size_t obm_front_bytes(struct obm_heap *heap)
 {
-	return atomic_long_read(&heap->nr_mags) * MAG_BYTES;
+	unsigned int nr = (READ_ONCE(heap->front.slots) != no_slots) +
+			  (READ_ONCE(heap->bh_slots) != no_slots);
+
+	return nr * slots_bytes() * num_possible_cpus();
 }
 
-/* What the slots of a heap cost, on all CPUs. */
-size_t obm_front_bytes(void)
+void obm_front_create(struct obm_heap *heap)
 {
-	return obm_nr_slots() * sizeof(struct obm_slot) * num_possible_cpus();
-}
-
-int obm_front_create(struct obm_heap *heap)
-{
-	unsigned int ci;
-	int cpu;
-
-	heap->front.slots = __alloc_percpu(obm_nr_slots() *
-					   sizeof(struct obm_slot),
-					   __alignof__(struct obm_slot));
-	if (!heap->front.slots)
-		return -ENOMEM;
-	for_each_possible_cpu(cpu)
-		for (ci = 0; ci < obm_nr_slots(); ci++)
-			per_cpu_ptr(heap->front.slots, cpu)[ci].top =
-				(void **)mag_none;
-	return 0;
+	heap->front.slots = no_slots;
+	heap->bh_slots = no_slots;
+	heap->slots_later = jiffies;
 }
 
 /*
@@ -512,7 +567,10 @@ void obm_front_empty(struct obm_heap *heap)
 
 void obm_front_destroy(struct obm_heap *heap)
 {
-	free_percpu(heap->front.slots);
+	if (heap->bh_slots != no_slots)
+		free_percpu(heap->bh_slots);
+	if (heap->front.slots != no_slots)
+		free_percpu(heap->front.slots);
 }
 
 /*
@@ -541,11 +599,11 @@ int __init obm_front_init(void)
 {
 	if (!const_fits())
 		obm_front_max = 0;
-	mag_cache = kmem_cache_create("obm_mag", MAG_BYTES, MAG_BYTES, 0, NULL);
-	return mag_cache ? 0 : -ENOMEM;
+	no_slots = slots_new(NULL, GFP_KERNEL);
+	return no_slots ? 0 : -ENOMEM;
 }
 
 void obm_front_exit(void)
 {
-	kmem_cache_destroy(mag_cache);
+	free_percpu(no_slots);
 }

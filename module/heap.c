@@ -117,8 +117,7 @@ static void heap_trim_work(struct work_struct *work)
 
 static size_t heap_bytes(void)
 {
-	return struct_size_t(struct obm_heap, nodes, nr_node_ids) +
-	       obm_front_bytes();
+	return struct_size_t(struct obm_heap, nodes, nr_node_ids);
 }
 
 static struct obm_heap *heap_new(const char *name,
@@ -129,10 +128,7 @@ static struct obm_heap *heap_new(const char *name,
 	heap = kzalloc(struct_size(heap, nodes, nr_node_ids), GFP_KERNEL);
 	if (!heap)
 		return NULL;
-	if (obm_front_create(heap)) {
-		kfree(heap);
-		return NULL;
-	}
+	obm_front_create(heap);
 	strscpy(heap->name, name, sizeof(heap->name));
 	heap->limit_bytes = attrs->limit_bytes;
 	heap->nid = attrs->node;
@@ -293,7 +289,8 @@ unsigned long obm_heap_destroy(struct obm_heap *heap)
 	obm_for_each_node(heap, nid, node)
 		obm_node_release(node);
 
-	WARN_ON_ONCE(atomic_long_read(&heap->held_bytes) != heap_bytes());
+	WARN_ON_ONCE(atomic_long_read(&heap->held_bytes) !=
+		     heap_bytes() + obm_front_bytes(heap));
 	call_rcu(&heap->rcu, heap_free_rcu);
 	module_put(THIS_MODULE);
 	return leaked;

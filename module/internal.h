@@ -14,7 +14,7 @@
  *   class  blocks of one size; its index is always called ci
  *
  * Layers, a lower one never calls a higher: class < charge, page < pool <
- * arena < node, raw < front < heap < alloc. stats, validate, proc and debugfs look.
+ * arena < node, put, raw < mag < front < heap < alloc, bulk. stats, validate, proc and debugfs look.
  *
  * Lock order:
  *   1. obm_heaps_lock	(mutex)		which heaps there are
@@ -71,10 +71,9 @@ enum obm_pool_state {
  * @map: L: free blocks, bit set = free, if they fit into one long
  * @maps: L: the same in obm_class.nr_words longs, if they do not
  * @nr_free: L: bits set in the map
- * @ci: L: class, if used, else OBM_NO_CLASS
+ * @class_offset: L: its class, if used, else OBM_NO_CLASS, by the offset in
+ *		  obm_classes[]; peeked at by the hit path
  * @idx: I: place in the arena
- * @class_offset: L: of the class, if used, else of OBM_NO_CLASS; peeked at by
- *		  the hit path
  * @state: L: enum obm_pool_state
  *
  * Invariants: PARTIAL: 0 < @nr_free < nr_blocks of the class. FULL: @nr_free
@@ -88,15 +87,14 @@ struct obm_pool {
 		unsigned long *maps;
 	};
 	u16 nr_free;
-	u8 ci;
-	u8 idx;
 	u16 class_offset;
+	u8 idx;
 	u8 state;
 };
 
 /**
  * struct obm_arena - descriptor of a run of pages
- * @slots: I: of its heap
+ * @front: I: of its heap
  * @link: L: in node->buckets[nr_free - 1], or in no list if @nr_free is 0
  * @all: L: in node->arenas; read under RCU
  * @node: I: where it is filed
@@ -116,7 +114,7 @@ struct obm_pool {
  * their states, are exactly the pages in neither mask.
  */
 struct obm_arena {
-	struct obm_slot __percpu *slots;
+	struct obm_front *front;
 	struct list_head link;
 	struct list_head all;
 	struct obm_node *node;
@@ -139,6 +137,7 @@ struct obm_arena {
  * @nr_pools: L: pools of the class, full ones included
  * @nr_taken: L: blocks taken out of the pools so far
  * @nr_put: L: blocks put back so far
+ * @nr_direct: L: blocks taken for a caller and not for a slot, so far
  *
  * Invariant: @nr_taken - @nr_put blocks are in use or wait in a slot.
  */
@@ -147,7 +146,11 @@ struct obm_node_class {
 	unsigned long nr_pools;
 	u64 nr_taken;
 	u64 nr_put;
+	u64 nr_direct;
 };
+
+/* Blocks that are moved under one hold of a lock. */
+#define OBM_BATCH		64U
 
 /* Sizes of maps outside of pools: 2, 4, 8, … longs. */
 #define OBM_NR_MAP_SIZES	8
@@ -226,7 +229,9 @@ struct obm_raw {
 
 /**
  * struct obm_heap - a client's private allocator
- * @front: I: slots of each CPU
+ * @front: slots of each CPU; set once (cmpxchg)
+ * @bh_slots: the same for softirqs
+ * @slots_later: in jiffies, until when no slots are asked for; a peek
  * @link: M: in obm_heaps
  * @name: I: unique among heaps
  * @limit_bytes: I: most that @held_bytes may become, 0 for no limit
@@ -238,7 +243,7 @@ struct obm_raw {
  * @nr_limited: A: allocations that the limit refused
  * @nr_bad: A: callers' mistakes
  * @front_bytes: A: bytes of blocks that the magazines have room for
- * @nr_mags: A: magazines
+ * @mag_bytes: A: of the magazines themselves
  * @draining: A: somebody is asking the CPUs for their magazines
  * @reclaimed: in jiffies, when they were last asked for want of room; a peek
  * @raw_lock: protects the raw blocks
@@ -257,6 +262,8 @@ struct obm_raw {
  */
 struct obm_heap {
 	struct obm_front front;
+	struct obm_slot __percpu *bh_slots;
+	unsigned long slots_later;
 	struct list_head link;
 	char name[OBM_NAME_LEN];
 	size_t limit_bytes;
@@ -268,7 +275,7 @@ struct obm_heap {
 	atomic_long_t nr_limited;
 	atomic_long_t nr_bad[OBM_NR_BAD];
 	atomic_long_t front_bytes;
-	atomic_long_t nr_mags;
+	atomic_long_t mag_bytes;
 	atomic_t draining;
 	unsigned long reclaimed;
 	raw_spinlock_t raw_lock;
@@ -343,9 +350,13 @@ static inline struct obm_arena *pool_arena(const struct obm_pool *pool)
 	return container_of(first, struct obm_arena, pools[0]);
 }
 
+static inline unsigned int pool_ci(const struct obm_pool *pool)
+{
+	return READ_ONCE(pool->class_offset) >> OBM_CLASS_SHIFT;
+}
+
 static inline void pool_set_class(struct obm_pool *pool, unsigned int ci)
 {
-	WRITE_ONCE(pool->ci, ci);
 	WRITE_ONCE(pool->class_offset, ci << OBM_CLASS_SHIFT);
 }
 
@@ -360,11 +371,17 @@ static inline bool obm_is_small(size_t size, gfp_t gfp)
 	return size <= obm_small_max && !(gfp & (__GFP_DMA | __GFP_DMA32));
 }
 
+static inline struct obm_node_class *node_class(struct obm_node *node,
+						unsigned int ci)
+{
+	return &node->classes[ci];
+}
+
 /* Of a pointer into the pool, from its beginning. */
 static inline unsigned int pool_offset(const struct obm_pool *pool,
 				       const void *ptr)
 {
-	return obm_classes[pool->ci].order ? ptr - pool_base(pool) :
+	return obm_classes[pool_ci(pool)].order ? ptr - pool_base(pool) :
 					     offset_in_page(ptr);
 }
 
@@ -397,8 +414,8 @@ void obm_pool_carve(struct obm_node *node, struct obm_pool *pool,
 		    unsigned int ci);
 void obm_pool_uncarve(struct obm_node *node, struct obm_pool *pool);
 void obm_pool_abandon(struct obm_heap *heap, struct obm_pool *pool);
-unsigned int obm_pool_pop(struct obm_node *node, struct obm_pool *pool,
-			  unsigned int want, void **ptrs);
+unsigned int obm_pool_pop_hard(struct obm_node *node, struct obm_pool *pool,
+			       unsigned int nr, void **ptrs);
 bool obm_pool_tail_is_set(const struct obm_pool *pool);
 unsigned int obm_pool_count_free(const struct obm_pool *pool);
 
@@ -418,12 +435,16 @@ struct obm_arena *obm_arena_give_pool(struct obm_node *node,
 size_t obm_arena_trim(struct obm_node *node);
 size_t obm_arena_meta_bytes(unsigned int order);
 
-/* node.c: small blocks */
+/* node.c: small blocks, out of the pools */
 struct obm_node *obm_node_get(struct obm_heap *heap, int nid, gfp_t gfp);
 void obm_node_release(struct obm_node *node);
 int obm_node_alloc(struct obm_heap *heap, unsigned int ci, gfp_t gfp,
 		   int nid, unsigned int nr, void **ptrs);
+unsigned int obm_node_fetch(struct obm_heap *heap, unsigned int ci,
+			    unsigned int want, void **ptrs);
 bool obm_node_is_busy(struct obm_heap *heap, unsigned int ci, int nid);
+
+/* put.c: small blocks, back into the pools */
 void obm_node_put(struct obm_heap *heap, unsigned int ci, void **ptrs,
 		  unsigned int nr, unsigned long caller);
 enum obm_bad obm_node_peek(struct obm_pool *pool, const void *ptr,
@@ -458,25 +479,30 @@ bool obm_raw_shrink(struct obm_raw *raw, unsigned int nr_pages);
 size_t obm_raw_release_later(struct obm_heap *heap);
 unsigned long obm_raw_release_all(struct obm_heap *heap);
 
-/* front.c: blocks that wait on a CPU */
-#define OBM_FRONT_MAX		62U
+/* mag.c: magazines */
+#define OBM_FRONT_MAX		252U
 
-extern bool obm_harden;
 extern unsigned int obm_front_max;
 extern unsigned int obm_front_kib;
 
+/* front.c: blocks that wait on a CPU */
+extern bool obm_harden;
+
 int obm_front_init(void);
 void obm_front_exit(void);
-int obm_front_create(struct obm_heap *heap);
+void obm_front_create(struct obm_heap *heap);
 void obm_front_empty(struct obm_heap *heap);
 void obm_front_destroy(struct obm_heap *heap);
-size_t obm_front_bytes(void);
-size_t obm_front_mag_bytes(struct obm_heap *heap);
+size_t obm_front_bytes(struct obm_heap *heap);
 int obm_front_alloc(struct obm_heap *heap, unsigned int ci, gfp_t gfp, int nid,
 		    void **ptr);
-void obm_front_fit(struct obm_heap *heap, unsigned int ci, gfp_t gfp, size_t n);
 bool obm_front_free(struct obm_heap *heap, unsigned int ci, const void *ptr,
 		    unsigned long caller);
+size_t obm_front_pop_many(struct obm_heap *heap, unsigned int ci, size_t n,
+			  void **ptrs);
+void obm_front_fit(struct obm_heap *heap, unsigned int ci, gfp_t gfp, size_t n);
+size_t obm_front_push_many(struct obm_heap *heap, unsigned int ci, size_t n,
+			   void **ptrs);
 bool obm_front_is_off(const struct obm_heap *heap);
 unsigned long obm_front_drain(struct obm_heap *heap, bool others);
 unsigned long obm_front_count(struct obm_heap *heap, unsigned int ci);

@@ -65,6 +65,14 @@ struct obm_node *obm_node_get(struct obm_heap *heap, int nid, gfp_t gfp)
 	return node;
 }
 
+/* Of @nid, the heap's own node, and the one that is near the first there is. */
+static int heap_nid(const struct obm_heap *heap, int nid)
+{
+	if (nid != NUMA_NO_NODE)
+		return nid;
+	return heap->nid == NUMA_NO_NODE ? numa_mem_id() : heap->nid;
+}
+
 /* Gives back all of a node, live blocks or not: the heap is being destroyed. */
 void obm_node_release(struct obm_node *node)
 {
@@ -91,20 +99,15 @@ void obm_node_release(struct obm_node *node)
 }
 
 /*
- * A pool with a free block of what the node has: one of the class, else an
- * unused one. NULL if there is none; with @need_map set if only the map for a
- * new pool is missing.
+ * A new pool of a class, of what the node has in no use. NULL if there is none;
+ * with @need_map set if only its map is missing.
  */
-static struct obm_pool *node_pool(struct obm_node *node, unsigned int ci,
+static struct obm_pool *node_carve(struct obm_node *node, unsigned int ci,
 				  bool *need_map)
 {
-	struct obm_node_class *nc = &node->classes[ci];
 	struct obm_pool *pool;
 
 	lockdep_assert_held(&node->lock);
-	pool = list_first_entry_or_null(&nc->partial, struct obm_pool, link);
-	if (pool)
-		return pool;
 	*need_map = node->bucket_mask && !obm_map_ready(node, ci);
 	if (*need_map)
 		return NULL;
@@ -118,16 +121,23 @@ static struct obm_pool *node_pool(struct obm_node *node, unsigned int ci,
 static int node_pop(struct obm_node *node, unsigned int ci, unsigned int want,
 		    void **ptrs, bool *need_map)
 {
+	struct obm_node_class *nc = node_class(node, ci);
+	bool hard = obm_heap_is_hard(node->heap);
 	struct obm_pool *pool;
 	int got = 0;
 
 	*need_map = false;
 	while (got < want) {
-		pool = node_pool(node, ci, need_map);
-		if (!pool)
-			break;
-		got += obm_pool_pop(node, pool, want - got, ptrs + got);
+		pool = list_first_entry_or_null(&nc->partial, struct obm_pool,
+						link);
+		if (unlikely(!pool)) {
+			pool = node_carve(node, ci, need_map);
+			if (!pool)
+				break;
+		}
+		got += pool_pop(node, pool, want - got, ptrs + got, hard);
 	}
+	nc->nr_taken += got;
 	return got;
 }
 
@@ -151,6 +161,7 @@ static int node_take(struct obm_node *node, unsigned int ci, gfp_t gfp,
 			obm_arena_add(node, arena);
 		arena = NULL;
 		got = node_pop(node, ci, want, ptrs, &need_map);
+		node_class(node, ci)->nr_direct += got;
 		raw_spin_unlock_irqrestore(&node->lock, flags);
 		if (got || !need_map)
 			return got;
@@ -201,18 +212,54 @@ static int node_take_other(struct obm_heap *heap, unsigned int ci, gfp_t gfp,
 	return 0;
 }
 
+/* Blocks taken one by one after which a class counts as busy. */
+#define NODE_BUSY		64
+
 /*
- * Whether the class is worth magazines on a node: it has more than one pool.
- * A peek, as nothing but speed hangs on it.
+ * Whether the class is worth magazines on a node: it has more than one pool, or
+ * was often asked for. A peek, as nothing but speed hangs on it.
  */
 bool obm_node_is_busy(struct obm_heap *heap, unsigned int ci, int nid)
 {
+	const struct obm_node_class *nc;
 	struct obm_node *node;
 
-	if (nid == NUMA_NO_NODE)
-		nid = heap->nid == NUMA_NO_NODE ? numa_mem_id() : heap->nid;
-	node = READ_ONCE(heap->nodes[nid]);
-	return node && READ_ONCE(node->classes[ci].nr_pools) > 1;
+	node = READ_ONCE(heap->nodes[heap_nid(heap, nid)]);
+	if (!node)
+		return false;
+	nc = node_class(node, ci);
+	return READ_ONCE(nc->nr_pools) > 1 ||
+	       READ_ONCE(nc->nr_direct) >= NODE_BUSY;
+}
+
+/**
+ * obm_node_fetch() - take blocks for a magazine
+ * @heap: the heap
+ * @ci: class
+ * @want: how many would be welcome
+ * @ptrs: filled in, the lowest of each pool first
+ *
+ * Only what is there, and near.
+ *
+ * Context: Any context but NMI; takes the lock of the node.
+ * Return: how many.
+ */
+unsigned int obm_node_fetch(struct obm_heap *heap, unsigned int ci,
+			    unsigned int want, void **ptrs)
+{
+	struct obm_node *node;
+	unsigned long flags;
+	bool need_map;
+	int got;
+
+	/* Pairs with the cmpxchg in obm_node_get(). */
+	node = smp_load_acquire(&heap->nodes[heap_nid(heap, NUMA_NO_NODE)]);
+	if (!node)
+		return 0;
+	raw_spin_lock_irqsave(&node->lock, flags);
+	got = node_pop(node, ci, want, ptrs, &need_map);
+	raw_spin_unlock_irqrestore(&node->lock, flags);
+	return got;
 }
 
 /*
@@ -279,276 +326,4 @@ int obm_node_alloc(struct obm_heap *heap, unsigned int ci, gfp_t gfp, int nid,
 			return got;
 	}
 	return node_grow(heap, ci, gfp, nid, want, ptrs);
-}
-
-/*
- * Whether @ptr is the start of an allocated block of @pool; if it merely lies in
- * one, @block says so all the same.
- */
-static enum obm_bad pool_look(struct obm_node *node, struct obm_pool *pool,
-			      const void *ptr, unsigned int *block)
-{
-	const struct obm_class *class = &obm_classes[pool->ci];
-	unsigned int offset;
-	u64 product;
-
-	lockdep_assert_held(&node->lock);
-	if (unlikely(pool_arena(pool)->dead || pool->ci == OBM_NO_CLASS))
-		return OBM_BAD_STALE;
-	offset = pool_offset(pool, ptr);
-	product = (u64)offset * class->recip;
-	*block = product >> 32;
-	if (likely((u32)product < class->recip && *block < class->nr_blocks))
-		return unlikely(pool_block_is_free(pool, *block)) ?
-		       OBM_BAD_DOUBLE : OBM_OK;
-	return offset % OBM_STEP ? OBM_BAD_MISALIGNED : OBM_BAD_INTERIOR;
-}
-
-/**
- * obm_node_find() - the block that a pointer into a pool lies in
- * @pool: the owner of the pointer's page
- * @ptr: the pointer
- * @block: where it lies; set unless the pool is in no use or @ptr lies behind
- *	   its last block
- *
- * Context: Any context, under rcu_read_lock(); takes the node's lock.
- * Return: OBM_OK if @ptr starts an allocated block, else what is wrong:
- * MISALIGNED and INTERIOR where it lies in one, allocated or not.
- */
-enum obm_bad obm_node_find(struct obm_pool *pool, const void *ptr,
-			   struct obm_block *block)
-{
-	struct obm_node *node = pool_arena(pool)->node;
-	const struct obm_class *class;
-	unsigned int i = 0;
-	unsigned long flags;
-	enum obm_bad bad;
-
-	*block = (struct obm_block){ .heap = node->heap };
-	raw_spin_lock_irqsave(&node->lock, flags);
-	bad = pool_look(node, pool, ptr, &i);
-	class = &obm_classes[pool->ci];
-	if (bad != OBM_BAD_STALE && i < class->nr_blocks) {
-		block->base = pool_base(pool) + i * class->size;
-		block->size = class->size;
-		if (bad != OBM_OK && pool_block_is_free(pool, i))
-			block->base = NULL;
-	}
-	raw_spin_unlock_irqrestore(&node->lock, flags);
-	return bad;
-}
-
-/**
- * obm_node_peek() - look at a pointer into a pool without its lock
- * @pool: the owner of the pointer's page
- * @ptr: the pointer
- * @ci: set to the class of the pool
- *
- * What is said of an allocated block is right, as nothing about it changes
- * until it is freed. Of a bad pointer it is a guess that errs towards OBM_OK,
- * and obm_node_put() will know. Maps outside of pools are not looked at: their
- * pool may be changing classes.
- *
- * Context: Any context but NMI, under rcu_read_lock().
- * Return: OBM_OK or what is wrong.
- */
-enum obm_bad obm_node_peek(struct obm_pool *pool, const void *ptr,
-			   unsigned int *ci)
-{
-	unsigned int offset = pool_offset(pool, ptr);
-	unsigned int state = READ_ONCE(pool->state);
-	const struct obm_class *class;
-	unsigned int block;
-
-	*ci = READ_ONCE(pool->ci);
-	if (READ_ONCE(pool_arena(pool)->dead) ||
-	    (state != OBM_POOL_PARTIAL && state != OBM_POOL_FULL))
-		return OBM_BAD_STALE;
-	class = &obm_classes[*ci];
-	block = class_block(class, offset);
-	if (offset % OBM_STEP)
-		return OBM_BAD_MISALIGNED;
-	if (block >= class->nr_blocks || offset != block * class->size)
-		return OBM_BAD_INTERIOR;
-	if (class->nr_words == 1 && (READ_ONCE(pool->map) & BIT(block)))
-		return OBM_BAD_DOUBLE;
-	return OBM_OK;
-}
-
-/*
- * Puts a block back, and its pool if that was the last one. Returns an arena to
- * release once the lock is dropped, or NULL.
- */
-static struct obm_arena *node_put_block(struct obm_node *node,
-					struct obm_pool *pool,
-					unsigned int block, bool may_return)
-{
-	const struct obm_class *class = &obm_classes[pool->ci];
-
-	lockdep_assert_held(&node->lock);
-	pool_push(node, pool, block);
-	if (pool->nr_free < class->nr_blocks)
-		return NULL;
-	obm_pool_uncarve(node, pool);
-	return obm_arena_give_pool(node, pool, class->order, may_return);
-}
-
-/**
- * obm_node_free() - free a small block
- * @pool: the owner of the pointer's page
- * @heap: the heap that it must be of, or NULL for any
- * @ptr: what the client gave
- * @size: what the client says its size is, or OBM_SIZE_ANY
- *
- * Context: Any context but NMI, under rcu_read_lock(); takes the node's lock,
- * and may give an arena back after it.
- * Return: OBM_OK, or why nothing was freed.
- */
-enum obm_bad obm_node_free(struct obm_pool *pool, struct obm_heap *heap,
-			   const void *ptr, size_t size)
-{
-	struct obm_node *node = pool_arena(pool)->node;
-	bool may_return = obm_may_return();
-	struct obm_arena *empty = NULL;
-	const struct obm_class *class;
-	unsigned int block;
-	unsigned long flags;
-	enum obm_bad bad;
-
-	if (heap && heap != node->heap)
-		return OBM_BAD_HEAP;
-
-	raw_spin_lock_irqsave(&node->lock, flags);
-	bad = pool_look(node, pool, ptr, &block);
-	if (bad == OBM_OK && size != OBM_SIZE_ANY &&
-	    (size > obm_small_max || class_index(size) != pool->ci))
-		bad = OBM_BAD_SIZE;
-	if (bad != OBM_OK)
-		goto out;
-
-	/* Before the block can be handed out again, so under the lock. */
-	class = &obm_classes[pool->ci];
-	if (want_init_on_free())
-		memset((void *)ptr, 0, class->size);
-	obm_san_free(ptr, class->size);
-
-	empty = node_put_block(node, pool, block, may_return);
-out:
-	raw_spin_unlock_irqrestore(&node->lock, flags);
-	if (empty)
-		obm_arena_release(node->heap, empty);
-	return bad;
-}
-
-/* The pool of a block that has waited on a CPU. */
-static enum obm_bad put_find(struct obm_heap *heap, const void *ptr,
-			     struct obm_pool **pool)
-{
-	unsigned long owner = obm_find_owner(ptr);
-
-	*pool = (struct obm_pool *)owner;
-	if (!owner)
-		return OBM_BAD_FOREIGN;
-	if (owner & OBM_OWNER_RAW)
-		return OBM_BAD_SIZE;
-	return pool_arena(*pool)->node->heap == heap ? OBM_OK : OBM_BAD_HEAP;
-}
-
-/*
- * A block of a special zone is a raw one, of whatever size; a sized free cannot
- * tell, and so it waited among the blocks of its class.
- */
-static enum obm_bad put_raw(struct obm_heap *heap, unsigned int ci,
-			    const void *ptr)
-{
-	unsigned long owner = obm_page_owner(ptr);
-
-	if (!(owner & OBM_OWNER_RAW))
-		return OBM_BAD_SIZE;
-	return obm_raw_free((void *)(owner & ~OBM_OWNER_RAW), heap, ptr,
-			    obm_classes[ci].size);
-}
-
-/*
- * Puts back blocks of one node, from the first on, under one hold of its lock.
- * Returns how many; the next is then of another node, or @bad says what it is.
- */
-static unsigned int put_run(struct obm_heap *heap, unsigned int ci,
-			    void **ptrs, unsigned int nr, bool may_return,
-			    struct list_head *empty, enum obm_bad *bad)
-{
-	const void *page = PTR_ALIGN_DOWN(ptrs[0], PAGE_SIZE);
-	struct obm_arena *arena;
-	struct obm_pool *pool;
-	struct obm_node *node;
-	unsigned int i, block;
-	unsigned long flags;
-
-	*bad = put_find(heap, ptrs[0], &pool);
-	if (*bad != OBM_OK)
-		return 0;
-	node = pool_arena(pool)->node;
-
-	raw_spin_lock_irqsave(&node->lock, flags);
-	for (i = 0; i < nr; i++) {
-		/* Blocks were fetched together and often come back so. */
-		if (PTR_ALIGN_DOWN(ptrs[i], PAGE_SIZE) != page) {
-			*bad = put_find(heap, ptrs[i], &pool);
-			if (*bad != OBM_OK || pool_arena(pool)->node != node)
-				break;
-			page = PTR_ALIGN_DOWN(ptrs[i], PAGE_SIZE);
-		}
-		*bad = pool_look(node, pool, ptrs[i], &block);
-		if (*bad == OBM_OK && pool->ci != ci)
-			*bad = OBM_BAD_SIZE;
-		if (unlikely(*bad != OBM_OK))
-			break;
-		arena = node_put_block(node, pool, block, may_return);
-		/* Being taken out, it is in no other list. */
-		if (arena)
-			list_add(&arena->link, empty);
-	}
-	raw_spin_unlock_irqrestore(&node->lock, flags);
-	return i;
-}
-
-/**
- * obm_node_put() - put blocks back into their pools
- * @heap: the heap
- * @ci: class
- * @ptrs: blocks that were freed and have waited on a CPU
- * @nr: how many
- * @caller: who frees just now, for reports
- *
- * A sized free is believed what it says; here it is found out. A pointer that
- * is no block of the class in use is reported, and nothing is put back.
- *
- * Context: Any context but NMI. Takes a node's lock once for blocks of it that
- * follow one another, and may give arenas back after it.
- */
-void obm_node_put(struct obm_heap *heap, unsigned int ci, void **ptrs,
-		  unsigned int nr, unsigned long caller)
-{
-	bool may_return = obm_may_return();
-	struct obm_arena *arena, *next;
-	unsigned int i = 0;
-	enum obm_bad bad;
-	LIST_HEAD(empty);
-
-	rcu_read_lock();
-	while (i < nr) {
-		i += put_run(heap, ci, ptrs + i, nr - i, may_return, &empty,
-			     &bad);
-		if (bad == OBM_OK)
-			continue;
-		if (bad == OBM_BAD_SIZE)
-			bad = put_raw(heap, ci, ptrs[i]);
-		if (bad != OBM_OK)
-			obm_report(heap, bad, ptrs[i], caller);
-		i++;
-	}
-	rcu_read_unlock();
-
-	list_for_each_entry_safe(arena, next, &empty, link)
-		obm_arena_release(heap, arena);
 }

@@ -149,18 +149,18 @@ void obm_pool_carve(struct obm_node *node, struct obm_pool *pool,
 	 * would be the next block is told that it is free.
 	 */
 	memset(pool_map(pool), 0xff, class->nr_words * sizeof(long));
-	list_add(&pool->link, &node->classes[ci].partial);
-	node->classes[ci].nr_pools++;
+	list_add(&pool->link, &node_class(node, ci)->partial);
+	node_class(node, ci)->nr_pools++;
 }
 
 /* The reverse, for a pool with every block free. */
 void obm_pool_uncarve(struct obm_node *node, struct obm_pool *pool)
 {
-	unsigned int order = obm_map_order(pool->ci);
+	unsigned int order = obm_map_order(pool_ci(pool));
 
 	lockdep_assert_held(&node->lock);
 	list_del(&pool->link);
-	node->classes[pool->ci].nr_pools--;
+	node_class(node, pool_ci(pool))->nr_pools--;
 	if (order)
 		map_push(node, order, pool->maps);
 	pool_set_class(pool, OBM_NO_CLASS);
@@ -173,12 +173,12 @@ void obm_pool_uncarve(struct obm_node *node, struct obm_pool *pool)
  */
 void obm_pool_abandon(struct obm_heap *heap, struct obm_pool *pool)
 {
-	const struct obm_class *class = &obm_classes[pool->ci];
+	const struct obm_class *class = &obm_classes[pool_ci(pool)];
 	unsigned int block, order;
 
 	if (pool->state != OBM_POOL_PARTIAL && pool->state != OBM_POOL_FULL)
 		return;
-	order = obm_map_order(pool->ci);
+	order = obm_map_order(pool_ci(pool));
 	for (block = 0; block < class->nr_blocks; block++)
 		if (!pool_block_is_free(pool, block))
 			obm_san_free(pool_base(pool) + block * class->size,
@@ -202,15 +202,15 @@ static unsigned int pool_choose(struct obm_node *node, unsigned long *map,
 	return block < nr_blocks ? block : find_first_bit(map, nr_blocks);
 }
 
-/* Blocks of a hardened heap, one at a time. */
-static unsigned int pop_hard(struct obm_node *node, struct obm_pool *pool,
-			     unsigned int n, void **ptrs)
+/* As pool_pop_low(), for a hardened heap: one at a time. */
+unsigned int obm_pool_pop_hard(struct obm_node *node, struct obm_pool *pool,
+			       unsigned int nr, void **ptrs)
 {
-	const struct obm_class *class = &obm_classes[pool->ci];
+	const struct obm_class *class = &obm_classes[pool_ci(pool)];
 	unsigned long *map = pool_map(pool);
 	unsigned int got, block;
 
-	for (got = 0; got < n; got++) {
+	for (got = 0; got < nr; got++) {
 		block = pool_choose(node, map, class->nr_blocks);
 		__clear_bit(block, map);
 		ptrs[got] = pool_base(pool) + block * class->size;
@@ -218,58 +218,10 @@ static unsigned int pop_hard(struct obm_node *node, struct obm_pool *pool,
 	return got;
 }
 
-/* The lowest ones; bits of no block are above all that can be taken. */
-static unsigned int pop_low(struct obm_pool *pool, unsigned int n, void **ptrs)
-{
-	unsigned int size = obm_classes[pool->ci].size, got = 0;
-	unsigned long *map = pool_map(pool);
-	void *base = pool_base(pool);
-
-	for (; got < n; map++, base += BITS_PER_LONG * size) {
-		unsigned long word = *map;
-
-		for (; word && got < n; word &= word - 1)
-			ptrs[got++] = base + __ffs(word) * size;
-		*map = word;
-	}
-	return got;
-}
-
-/**
- * obm_pool_pop() - take blocks of a partial pool
- * @node: its node
- * @pool: the pool
- * @want: how many, at least one
- * @ptrs: filled in
- *
- * The last one makes the pool full.
- *
- * Context: The node's lock is held.
- * Return: how many, at least one.
- */
-unsigned int obm_pool_pop(struct obm_node *node, struct obm_pool *pool,
-			  unsigned int want, void **ptrs)
-{
-	unsigned int n = min_t(unsigned int, want, pool->nr_free);
-
-	lockdep_assert_held(&node->lock);
-	if (obm_heap_is_hard(node->heap))
-		pop_hard(node, pool, n, ptrs);
-	else
-		pop_low(pool, n, ptrs);
-	node->classes[pool->ci].nr_taken += n;
-	pool->nr_free -= n;
-	if (!pool->nr_free) {
-		list_del_init(&pool->link);
-		pool->state = OBM_POOL_FULL;
-	}
-	return n;
-}
-
 /* Whether the bits of a map that are of no block are set, as they must be. */
 bool obm_pool_tail_is_set(const struct obm_pool *pool)
 {
-	const struct obm_class *class = &obm_classes[pool->ci];
+	const struct obm_class *class = &obm_classes[pool_ci(pool)];
 	unsigned int nr_bits = class->nr_words * BITS_PER_LONG;
 
 	return find_next_zero_bit(pool_map(pool), nr_bits,
@@ -279,7 +231,7 @@ bool obm_pool_tail_is_set(const struct obm_pool *pool)
 /* What nr_free must be, from the map. */
 unsigned int obm_pool_count_free(const struct obm_pool *pool)
 {
-	const struct obm_class *class = &obm_classes[pool->ci];
+	const struct obm_class *class = &obm_classes[pool_ci(pool)];
 
 	return bitmap_weight(pool_map(pool),
 			     class->nr_blocks);

@@ -60,7 +60,7 @@ static void report_place(const void *ptr)
 	}
 	/* Peeks without the lock: the report may be late, never wild. */
 	arena = pool_arena(pool);
-	ci = READ_ONCE(pool->ci);
+	ci = pool_ci(pool);
 	class = &obm_classes[ci];
 	pr_err("  heap %s, node %d, arena %lu, pool %u, class %u (%u bytes), block %u, offset %u\n",
 	       arena->node->heap->name, arena->node->nid, arena->id, pool->idx,

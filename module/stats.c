@@ -29,6 +29,7 @@ static void class_add(const struct obm_node_class *nc, unsigned int ci,
 	const struct obm_class *class = &obm_classes[ci];
 	u64 nr_blocks = nc->nr_taken - nc->nr_put;
 
+	stats->nr_allocs += nc->nr_direct;
 	stats->nr_blocks += nr_blocks;
 	stats->nr_pools += nc->nr_pools;
 	stats->used_bytes += nr_blocks * class->size;
@@ -44,7 +45,7 @@ static void node_add(struct obm_node *node, struct obm_stats *stats)
 
 	raw_spin_lock_irqsave(&node->lock, flags);
 	for (ci = 0; ci < obm_nr_classes; ci++)
-		class_add(&node->classes[ci], ci, stats);
+		class_add(node_class(node, ci), ci, stats);
 	stats->unused_bytes += (u64)node->nr_unused * PAGE_SIZE;
 	stats->meta_bytes += node->meta_bytes;
 	stats->held_bytes += (u64)node->nr_pages * PAGE_SIZE + node->meta_bytes;
@@ -86,7 +87,7 @@ static void raw_add(struct obm_heap *heap, struct obm_stats *stats)
 
 	raw_spin_lock_irqsave(&heap->raw_lock, flags);
 	meta_bytes = heap->nr_raw * sizeof(struct obm_raw) +
-		     struct_size(heap, nodes, nr_node_ids) + obm_front_bytes();
+		     struct_size(heap, nodes, nr_node_ids);
 	stats->nr_raw += heap->nr_raw;
 	stats->nr_allocs += heap->raw_allocs;
 	stats->nr_frees += heap->raw_frees;
@@ -99,7 +100,8 @@ static void raw_add(struct obm_heap *heap, struct obm_stats *stats)
 /* A snapshot of one heap, in a zeroed @stats. */
 static void heap_stats(struct obm_heap *heap, struct obm_stats *stats)
 {
-	size_t mag_bytes = obm_front_mag_bytes(heap);
+	size_t front_bytes = obm_front_bytes(heap) +
+			     atomic_long_read(&heap->mag_bytes);
 	struct obm_node *node;
 	unsigned int i;
 	int nid;
@@ -107,8 +109,8 @@ static void heap_stats(struct obm_heap *heap, struct obm_stats *stats)
 	obm_for_each_node(heap, nid, node)
 		node_add(node, stats);
 	front_add(heap, stats);
-	stats->meta_bytes += mag_bytes;
-	stats->held_bytes += mag_bytes;
+	stats->meta_bytes += front_bytes;
+	stats->held_bytes += front_bytes;
 	raw_add(heap, stats);
 	stats->peak_bytes = atomic_long_read(&heap->peak_bytes);
 	stats->limit_bytes = heap->limit_bytes;
@@ -170,6 +172,7 @@ void obm_stats_all(struct obm_stats *stats)
 void obm_stats_class(struct obm_heap *heap, unsigned int ci,
 		     struct obm_class_stats *stats)
 {
+	const struct obm_node_class *nc;
 	struct obm_node *node;
 	unsigned long flags;
 	int nid;
@@ -177,15 +180,16 @@ void obm_stats_class(struct obm_heap *heap, unsigned int ci,
 	memset(stats, 0, sizeof(*stats));
 	obm_for_each_node(heap, nid, node) {
 		raw_spin_lock_irqsave(&node->lock, flags);
-		stats->nr_pools += node->classes[ci].nr_pools;
-		stats->nr_blocks += node->classes[ci].nr_taken -
-				    node->classes[ci].nr_put;
+		nc = node_class(node, ci);
+		stats->nr_pools += nc->nr_pools;
+		stats->nr_blocks += nc->nr_taken - nc->nr_put;
+		stats->nr_allocs += nc->nr_direct;
 		raw_spin_unlock_irqrestore(&node->lock, flags);
 	}
 	stats->nr_blocks -= min_t(u64, stats->nr_blocks,
 				  obm_front_count(heap, ci));
-	stats->nr_allocs = max_t(u64, obm_front_allocs(heap, ci),
-				 stats->nr_blocks);
+	stats->nr_allocs += obm_front_allocs(heap, ci);
+	stats->nr_allocs = max(stats->nr_allocs, stats->nr_blocks);
 	stats->nr_frees = stats->nr_allocs - stats->nr_blocks;
 	stats->nr_total = stats->nr_pools * obm_classes[ci].nr_blocks;
 }

@@ -28,8 +28,8 @@ static u64 node_version(struct obm_node *node)
 
 	lockdep_assert_held(&node->lock);
 	for (ci = 0; ci < obm_nr_classes; ci++)
-		version += node->classes[ci].nr_taken +
-			   node->classes[ci].nr_put;
+		version += node_class(node, ci)->nr_taken +
+			   node_class(node, ci)->nr_put;
 	return version;
 }
 
@@ -64,9 +64,9 @@ static const char *pool_check(struct obm_pool *pool, struct tally *tally)
 
 	if (pool->state != OBM_POOL_PARTIAL && pool->state != OBM_POOL_FULL)
 		return "a pool in use has another state";
-	if (pool->ci >= obm_nr_classes)
+	if (pool_ci(pool) >= obm_nr_classes)
 		return "a pool is of no class";
-	class = &obm_classes[pool->ci];
+	class = &obm_classes[pool_ci(pool)];
 	for (i = 1; i < BIT(class->order); i++)
 		if (pool[i].state != OBM_POOL_TAIL ||
 		    obm_page_owner(pool_base(&pool[i])) != (unsigned long)pool)
@@ -133,7 +133,7 @@ static const char *node_check_counts(struct obm_node *node,
 	unsigned int ci;
 
 	for (ci = 0; ci < obm_nr_classes; ci++) {
-		const struct obm_node_class *nc = &node->classes[ci];
+		const struct obm_node_class *nc = node_class(node, ci);
 
 		if (nc->nr_put > nc->nr_taken)
 			return "more blocks were put back than taken";

@@ -14,9 +14,10 @@
  * full one, by the very word that it loads. A slot without a magazine shows
  * one that is both empty and full, and so leads to the slow path.
  *
- * Exclusion: a slot is touched by its CPU alone, with preemption disabled, and
- * never from interrupts: these go to the pools. So neither atomic operations
- * nor interrupt switching are needed. On PREEMPT_RT softirqs are tasks.
+ * Exclusion: a slot is touched by its CPU alone, by tasks with preemption
+ * disabled. Softirqs have slots of their own, out of line, and hard interrupts
+ * go to the pools. So neither atomic operations nor interrupt switching are
+ * needed. On PREEMPT_RT softirqs are tasks.
  */
 #ifndef _LINUX_OBM_FRONT_H
 #define _LINUX_OBM_FRONT_H
@@ -132,7 +133,8 @@ static __always_inline void *obm_front_pop_at(struct obm_heap *heap,
 
 	preempt_disable();
 	if (obm_front_mine())
-		ptr = obm_slot_pop((void __percpu *)front->slots + offset);
+		ptr = obm_slot_pop((void __percpu *)READ_ONCE(front->slots) +
+				   offset);
 	preempt_enable();
 	return ptr;
 }
@@ -151,7 +153,7 @@ static __always_inline bool obm_front_push(struct obm_heap *heap,
 
 	preempt_disable();
 	if (obm_front_mine())
-		done = obm_slot_push(&front->slots[ci], ptr);
+		done = obm_slot_push(READ_ONCE(front->slots) + ci, ptr);
 	preempt_enable();
 	return done;
 }

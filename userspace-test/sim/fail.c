@@ -354,7 +354,7 @@ static void test_nofail(void)
 	struct obm_heap *heap, *limited;
 
 	sim_start(min(512UL, OBM_SMALL_MAX), 1);
-	attrs.limit_bytes = 2000 + obm_front_bytes();
+	attrs.limit_bytes = 2000;
 	heap = obm_heap_create("nofail", NULL);
 	limited = obm_heap_create("limited", &attrs);
 	sim_fault.permille = 1000;

@@ -31,7 +31,7 @@ static void heap_create(struct model_heap *h)
 	memset(h, 0, sizeof(*h));
 	switch (h - model.heaps) {
 	case 1:
-		attrs.limit_bytes = 16384 + obm_front_bytes() + below(64 * PAGE_SIZE);
+		attrs.limit_bytes = 16384 + below(64 * PAGE_SIZE);
 		break;
 	case 2:
 		attrs.node = below(2);

@@ -44,7 +44,7 @@ static void check_sizes(void)
 	CHECK(last == obm_nr_classes - 1);
 	/* Above there is a slot that is never used. */
 	for (; size <= OBM_SMALL_MAX; size++)
-		CHECK(class_index(size) == obm_nr_slots() - 1 &&
+		CHECK(class_index(size) == obm_nr_slots - 1 &&
 		      class_index(size) >= obm_nr_classes);
 }
 
@@ -140,7 +140,7 @@ static void test_const(void)
 		      obm_classes[class_index(size)].size);
 	}
 	CHECK(obm_class_init(8) == 0);
-	CHECK(obm_nr_slots() > obm_const_class(OBM_CONST_MAX) + 1);
+	CHECK(obm_nr_slots > obm_const_class(OBM_CONST_MAX) + 1);
 }
 
 static void test_range(void)

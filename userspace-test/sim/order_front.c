@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Blocks that wait on CPUs: how many, whose, and what becomes of them. */
 #include "order.h"
+#include "mag.h"
 
 #define SIZE	64UL
-#define MANY	400
+#define MANY	700
 
 static unsigned int ci;
 static void *ptrs[SIM_NR_CPUS][MANY];
+
 
 static struct obm_heap *start(void)
 {
@@ -33,7 +35,8 @@ static void get_many(struct obm_heap *heap, unsigned int cpu, unsigned int nr)
 
 	sim_context.cpu = cpu;
 	for (i = 0; i < nr; i++)
-		ptrs[cpu][i] = obm_alloc(heap, SIZE, GFP_KERNEL);
+		ptrs[cpu][i] = obm_alloc(heap, SIZE, sim_context.irq ?
+					 GFP_ATOMIC : GFP_KERNEL);
 }
 
 static void put_many(unsigned int cpu, unsigned int nr)
@@ -83,7 +86,7 @@ static void test_hits(void)
 	order_end(heap, MANY);
 }
 
-/* An empty magazine fetches half of one, a full one gives half away. */
+/* An empty magazine fetches a batch, a full one gives one away. */
 static void test_refill_flush(void)
 {
 	struct obm_heap *heap = start();
@@ -100,7 +103,7 @@ static void test_refill_flush(void)
 			CHECK(after == before - 1 && taken(heap) == t);
 		else
 			CHECK(taken(heap) - t == 1 + after &&
-			      after <= OBM_FRONT_MAX / 2);
+			      after <= OBM_BATCH);
 	}
 	for (i = 0; i < MANY; i++) {
 		before = obm_front_count(heap, ci);
@@ -111,7 +114,7 @@ static void test_refill_flush(void)
 			CHECK(after == before + 1);
 		else
 			CHECK(after == before - (put(heap) - p) + 1 &&
-			      put(heap) - p == OBM_FRONT_MAX / 2);
+			      put(heap) - p == OBM_BATCH);
 		most = max(most, after);
 		CHECK(after <= OBM_FRONT_MAX);
 		CHECK(counts_fit(heap, MANY - 1 - i));
@@ -124,7 +127,7 @@ static void test_refill_flush(void)
 	CHECK_EQ(obm_front_drain(heap, true), before);
 	CHECK_EQ(obm_front_count(heap, ci), 0);
 	CHECK_EQ(atomic_long_read(&heap->front_bytes), 0);
-	CHECK_EQ(obm_front_mag_bytes(heap), 0);
+	CHECK_EQ(atomic_long_read(&heap->mag_bytes), 0);
 	CHECK_EQ(taken(heap), put(heap));
 	order_end(heap, 0);
 }
@@ -149,12 +152,12 @@ static void test_budget(void)
 					obm_free(ptrs[0][i]);
 			}
 			CHECK(atomic_long_read(&heap->front_bytes) <=
-			      kib * 1024);
+			      kib * 1024 * SIM_NR_CPUS);
 		}
 		for (i = 0; i < obm_nr_classes; i++)
 			waiting += obm_front_count(heap, i) *
 				   obm_classes[i].size;
-		CHECK(waiting <= kib * 1024);
+		CHECK(waiting <= kib * 1024 * SIM_NR_CPUS);
 		CHECK(!waiting == (kib == 0));
 		obm_heap_trim(heap);
 		CHECK_EQ(sim_pages_held(), 0);
@@ -225,31 +228,27 @@ static void test_drain_busy(void)
 /* What may not touch the slots goes to the pools. */
 static void test_contexts(void)
 {
-	static const unsigned int irqs[] = { SOFTIRQ_OFFSET, HARDIRQ_OFFSET };
 	struct obm_heap *heap = start();
 	unsigned long count, both;
-	unsigned int i;
+	void *ptr;
 	u64 p, t;
 
 	get_many(heap, 0, MANY);
-	for (i = 0; i < 2; i++) {
-		void *ptr;
+	count = obm_front_count(heap, ci);
+	sim_context.atomic = true;
+	sim_context.irq = HARDIRQ_OFFSET;
+	p = put(heap);
+	obm_free(ptrs[0][0]);
+	CHECK_EQ(put(heap), p + 1);
+	t = taken(heap);
+	ptr = obm_alloc(heap, SIZE, GFP_ATOMIC);
+	CHECK_EQ(taken(heap), t + 1);
+	CHECK_EQ(obm_front_drain(heap, true), 0);
+	CHECK_EQ(obm_front_count(heap, ci), count);
+	ptrs[0][0] = ptr;
+	sim_context.irq = 0;
+	sim_context.atomic = false;
 
-		count = obm_front_count(heap, ci);
-		sim_context.atomic = true;
-		sim_context.irq = irqs[i];
-		p = put(heap);
-		obm_free(ptrs[0][i]);
-		CHECK_EQ(put(heap), p + 1);
-		t = taken(heap);
-		ptr = obm_alloc(heap, SIZE, GFP_ATOMIC);
-		CHECK_EQ(taken(heap), t + 1);
-		CHECK_EQ(obm_front_drain(heap, true), 0);
-		CHECK_EQ(obm_front_count(heap, ci), count);
-		ptrs[0][i] = ptr;
-		sim_context.irq = 0;
-		sim_context.atomic = false;
-	}
 	/* A drain without interrupts is one of this CPU. */
 	put_many(0, MANY);
 	count = obm_front_count(heap, ci);
@@ -260,6 +259,52 @@ static void test_contexts(void)
 	CHECK_EQ(obm_front_drain(heap, true), both - count);
 	CHECK_EQ(obm_front_count(heap, ci), count);
 	sim_context.irqs_off = false;
+	order_end(heap, 0);
+}
+
+static void softirq_begin(void)
+{
+	sim_context.atomic = true;
+	sim_context.irq = SOFTIRQ_OFFSET;
+}
+
+static void softirq_end(void)
+{
+	sim_context.irq = 0;
+	sim_context.atomic = false;
+}
+
+/* Softirqs have slots of their own; a task drains them too. */
+static void test_softirqs(void)
+{
+	struct obm_heap *heap = start();
+	struct obm_slot __percpu *none = heap->bh_slots;
+	unsigned long count, waiting;
+	u64 p, t;
+
+	get_many(heap, 0, MANY);
+	CHECK(heap->bh_slots == none);
+	count = obm_front_count(heap, ci);
+	softirq_begin();
+	put_many(0, MANY);
+	CHECK(heap->bh_slots != none);
+	waiting = obm_front_count(heap, ci);
+	CHECK(waiting > count + MAG_MIN);
+	CHECK(counts_fit(heap, 0));
+	t = taken(heap);
+	p = put(heap);
+	get_many(heap, 0, waiting - count);
+	CHECK(t == taken(heap) && p == put(heap));
+	CHECK_EQ(obm_front_count(heap, ci), count);
+	put_many(0, waiting - count);
+	CHECK_EQ(obm_front_drain(heap, true), 0);
+	softirq_end();
+	/* A task does not see what waits for softirqs. */
+	get_many(heap, 0, count);
+	CHECK_EQ(obm_front_count(heap, ci), waiting - count);
+	put_many(0, count);
+	CHECK_EQ(obm_front_drain(heap, false), waiting);
+	CHECK(counts_fit(heap, 0));
 	order_end(heap, 0);
 }
 
@@ -370,7 +415,7 @@ static void hardened(struct obm_heap *heap)
 		CHECK_EQ(order_stats(heap).nr_blocks, MANY - 1 - i);
 	}
 	CHECK_EQ(obm_front_count(heap, ci), 0);
-	CHECK_EQ(obm_front_mag_bytes(heap), 0);
+	CHECK_EQ(atomic_long_read(&heap->mag_bytes), 0);
 	order_end(heap, 0);
 }
 
@@ -399,6 +444,15 @@ static void irq_works(void)
 	obm_free(obm_alloc(irq_heap, SIZE, GFP_ATOMIC));
 	obm_free(irq_ptr);
 	irq_ptr = obm_alloc(irq_heap, SIZE, GFP_ATOMIC);
+}
+
+static void softirq_works(void)
+{
+	unsigned int i;
+
+	sim_context.irq = SOFTIRQ_OFFSET;
+	for (i = 0; i < 10; i++)
+		irq_works();
 }
 
 static void other_drains(void)
@@ -431,10 +485,12 @@ static void interrupted(unsigned int what)
 
 static void test_interrupts(void)
 {
-	void (*const funcs[])(void) = { irq_works, other_drains };
+	void (*const funcs[])(void) = {
+		irq_works, softirq_works, other_drains
+	};
 	unsigned int i, what, nth;
 
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < ARRAY_SIZE(funcs); i++)
 		for (what = 0; what < 3; what++)
 			for (nth = 1; !tap_failures(); nth += 1 + nth / 16) {
 				bool more;
@@ -465,6 +521,7 @@ const struct tap_test order_front_tests[] = {
 	{ "front: a trim drains all CPUs", test_drain },
 	{ "front: busy CPUs and dead ones", test_drain_busy },
 	{ "front: interrupts use the pools", test_contexts },
+	{ "front: softirqs have their own", test_softirqs },
 	{ "front: interrupts at every point", test_interrupts },
 	{ "front: what waits serves at the limit", test_limit },
 	{ "front: blocks of zones", test_zone },

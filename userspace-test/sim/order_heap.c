@@ -60,8 +60,7 @@ static void test_names(void)
 static void test_attrs(void)
 {
 	struct obm_heap *heap = order_start(0, NUMA_NO_NODE);
-	size_t bytes = struct_size_t(struct obm_heap, nodes, nr_node_ids) +
-		       obm_front_bytes();
+	size_t bytes = struct_size_t(struct obm_heap, nodes, nr_node_ids);
 
 	CHECK(create("x", 0, 0, 0) == 0);
 	CHECK(create("x", 0, 1, OBM_HEAP_FLAGS) == 0);

@@ -70,7 +70,7 @@ static void test_pools(void)
 	BROKEN(s.full->nr_free, 1, "count differs from its map");
 	BROKEN(s.full->state, OBM_POOL_PARTIAL, "state differs from its count");
 	BROKEN(s.full->state, OBM_POOL_UNUSED, "in use has another state");
-	BROKEN(s.full->ci, obm_nr_classes, "of no class");
+	BROKEN(s.full->class_offset, obm_nr_classes << OBM_CLASS_SHIFT, "of no class");
 	BROKEN(s.full->link.next, &s.node->arenas, "in a list");
 	if (POOLS < 4) {
 		scene_end(&s);

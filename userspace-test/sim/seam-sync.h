@@ -70,6 +70,9 @@ extern bool sim_cpu_online[SIM_NR_CPUS];
 #define irqs_disabled()							\
 	(sim_context.irqs_off || sim_context.nr_raw_locks ||		\
 	 sim_context.irq == HARDIRQ_OFFSET)
+#define local_irq_save(flags)						\
+	((flags) = sim_context.irqs_off, sim_context.irqs_off = true)
+#define local_irq_restore(flags)	((void)(sim_context.irqs_off = (flags)))
 void preempt_disable(void);
 void preempt_enable(void);
 unsigned int smp_processor_id(void);
@@ -90,7 +93,7 @@ int cpuhp_setup_state_nocalls(enum cpuhp_state state, const char *name,
 			      int (*teardown)(unsigned int cpu));
 void cpuhp_remove_state_nocalls(int state);
 
-void *__alloc_percpu(size_t size, size_t align);
+void *__alloc_percpu_gfp(size_t size, size_t align, gfp_t gfp);
 void free_percpu(void *ptr);
 /* Before each access: rules, and interrupts. */
 void sim_percpu_read(void);
@@ -110,6 +113,8 @@ void sim_percpu_write(void);
 #define this_cpu_inc(var)	this_cpu_add(var, 1)
 
 /* Time: goes on when a test says so, and begins shortly before it wraps. */
+/* A race that does no harm, as the one who says so argues. */
+#define data_race(expr)		__atomic_load_n(&(expr), __ATOMIC_RELAXED)
 #define HZ			100
 extern unsigned long sim_jiffies;
 #define jiffies			READ_ONCE(sim_jiffies)

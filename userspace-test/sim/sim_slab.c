@@ -155,15 +155,16 @@ void kmem_cache_free(struct kmem_cache *cache, void *ptr)
 }
 
 /* Per-CPU memory: a page for each CPU, at the same distance for all of it. */
-void *__alloc_percpu(size_t size, size_t align)
+void *__alloc_percpu_gfp(size_t size, size_t align, gfp_t gfp)
 {
 	struct header *header;
 	unsigned int cpu;
 
-	sim_might_sleep("allocates per-CPU memory");
+	if ((gfp & GFP_KERNEL) == GFP_KERNEL)
+		sim_might_sleep("allocates per-CPU memory");
 	if (size > SIM_PERCPU_BYTES - align)
 		sim_die("too much per-CPU memory");
-	if (sim_should_fail(-1, GFP_KERNEL)) {
+	if (sim_should_fail(-1, gfp)) {
 		__atomic_add_fetch(&sim_fault.failed, 1, __ATOMIC_RELAXED);
 		return NULL;
 	}

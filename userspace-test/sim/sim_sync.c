@@ -166,7 +166,7 @@ void sim_percpu_write(void)
 {
 	if (!sim_context.preempt)
 		sim_die("writes data of its CPU while it may move");
-	if (sim_context.irq)
+	if (sim_context.irq & ~SOFTIRQ_OFFSET)
 		sim_die("writes a slot in an interrupt");
 	interrupt();
 }
