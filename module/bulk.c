@@ -3,7 +3,7 @@
  * Many blocks of one size at once: what waits on this CPU first, then the pools,
  * a batch under one lock. As kmem_cache_alloc_bulk(), all or nothing.
  */
-#include "internal.h"
+#include "front.h"
 
 /* Blocks that go out: what obm_alloc() does for each. */
 static void bulk_init(unsigned int ci, gfp_t gfp, size_t n, void **ptrs)
@@ -42,6 +42,7 @@ static size_t bulk_from_pools(struct obm_heap *heap, unsigned int ci, gfp_t gfp,
 	size_t got = 0;
 	int more;
 
+	might_alloc(gfp);
 	obm_front_fit(heap, ci, gfp, n);
 	gfp = obm_block_gfp(heap, gfp) & ~__GFP_ZERO;
 	while (got < n) {
@@ -55,10 +56,28 @@ static size_t bulk_from_pools(struct obm_heap *heap, unsigned int ci, gfp_t gfp,
 	return got;
 }
 
-/* All or nothing; those that are short come one by one. */
+/*
+ * Whether what waits on this CPU may serve. Above small_max there is a slot that
+ * is always empty.
+ */
+static bool bulk_is_plain(size_t size, gfp_t gfp)
+{
+	return size <= OBM_SMALL_MAX && !(gfp & (OBM_SLOW_GFP | __GFP_NOFAIL));
+}
+
+/* What did not wait on this CPU: all or nothing. */
 static noinline size_t bulk_rest(struct obm_heap *heap, size_t size, gfp_t gfp,
 				 size_t got, size_t n, void **ptrs)
 {
+	unsigned int ci;
+
+	if (bulk_is_plain(size, gfp) && size <= obm_small_max) {
+		ci = class_index(size);
+		if (heap->plain)
+			got += bulk_from_pools(heap, ci, gfp, n - got,
+					       ptrs + got);
+		bulk_init(ci, gfp, got, ptrs);
+	}
 	got += bulk_slowly(heap, size, gfp, n - got, ptrs + got);
 	if (got == n)
 		return n;
@@ -82,28 +101,35 @@ static noinline size_t bulk_rest(struct obm_heap *heap, size_t size, gfp_t gfp,
 size_t obm_alloc_bulk(struct obm_heap *heap, size_t size, gfp_t gfp, size_t n,
 		      void **ptrs)
 {
-	unsigned int ci;
-	size_t got;
+	size_t got = 0;
 
-	if (size > obm_small_max || (gfp & (OBM_SLOW_GFP | __GFP_NOFAIL)) ||
-	    obm_heap_is_hard(heap) || heap->nid != NUMA_NO_NODE)
-		return bulk_rest(heap, size, gfp, 0, n, ptrs);
-	might_alloc(gfp);
-	ci = class_index(size);
-	got = obm_front_pop_many(heap, ci, n, ptrs);
-	if (got < n)
-		got += bulk_from_pools(heap, ci, gfp, n - got, ptrs + got);
-	bulk_init(ci, gfp, got, ptrs);
-	return likely(got == n) ? n : bulk_rest(heap, size, gfp, got, n, ptrs);
+	if (likely(bulk_is_plain(size, gfp)))
+		got = front_pop_many(heap, class_index(size), n, ptrs);
+	if (likely(got == n && OBM_INLINE && !want_init_on_alloc(gfp)))
+		return n;
+	return bulk_rest(heap, size, gfp, got, n, ptrs);
 }
 EXPORT_SYMBOL_NS_GPL(obm_alloc_bulk, OBM_NS);
 
-/* One of a wide class may be a raw block: it has to be looked up. */
-static bool bulk_may_wait(const struct obm_heap *heap, size_t size)
+/*
+ * One of a wide class may be a raw block: it has to be looked up. Above small_max
+ * the table leads behind the last class, to one that is not hot either.
+ */
+static bool bulk_may_wait(size_t size)
 {
-	return OBM_INLINE && size <= obm_small_max &&
-	       !obm_classes[class_index(size)].order &&
-	       !obm_heap_is_hard(heap) && !want_init_on_free();
+	return OBM_INLINE && size <= OBM_SMALL_MAX &&
+	       class_at(class_offset(size))->hot && !want_init_on_free();
+}
+
+/* What there is no room for on this CPU, from the block number @i on. */
+static noinline void free_rest(struct obm_heap *heap, size_t size, size_t n,
+			       void **ptrs, size_t i, unsigned long caller)
+{
+	if (bulk_may_wait(size) && heap->plain)
+		obm_node_put(heap, class_index(size), ptrs + i, n - i, caller);
+	else
+		for (; i < n; i++)
+			__obm_free_sized(heap, ptrs[i], size);
 }
 
 /**
@@ -118,17 +144,11 @@ static bool bulk_may_wait(const struct obm_heap *heap, size_t size)
  */
 void obm_free_bulk(struct obm_heap *heap, size_t size, size_t n, void **ptrs)
 {
-	unsigned int ci;
-	size_t i = 0;
+	size_t put = 0;
 
-	if (!bulk_may_wait(heap, size)) {
-		for (; i < n; i++)
-			__obm_free_sized(heap, ptrs[i], size);
-		return;
-	}
-	ci = class_index(size);
-	i = obm_front_push_many(heap, ci, n, ptrs);
-	if (i < n)
-		obm_node_put(heap, ci, ptrs + i, n - i, _RET_IP_);
+	if (likely(bulk_may_wait(size)))
+		put = front_push_many(heap, class_index(size), n, ptrs);
+	if (unlikely(put < n))
+		free_rest(heap, size, n, ptrs, put, _RET_IP_);
 }
 EXPORT_SYMBOL_NS_GPL(obm_free_bulk, OBM_NS);

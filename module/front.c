@@ -13,7 +13,7 @@
  * Neither is touched in hard interrupts but by a drain that found nobody in the
  * midst of using them. What has no slots yet shows some that are always empty.
  */
-#include "mag.h"
+#include "front.h"
 
 #include <linux/cpu.h>
 #include <linux/smp.h>
@@ -23,34 +23,11 @@ bool obm_harden;
 /* So that a class and its slot have the same offset. */
 static_assert(sizeof(struct obm_slot) == sizeof(struct obm_class));
 
-/* Slots without magazines, for all heaps. Nothing is ever put on one. */
-static struct obm_slot __percpu *no_slots;
-
-/* One class in a set of slots, with preemption disabled. */
-struct bin {
-	struct obm_slot __percpu *slot;
-	struct obm_mag * __percpu *mag;
-};
-
-/* The magazines stand behind the slots, which the hit path sees alone. */
-static struct obm_mag **slots_mags(struct obm_slot *slots)
-{
-	return (struct obm_mag **)(slots + obm_nr_slots);
-}
+struct obm_slot __percpu *obm_no_slots;
 
 static size_t slots_bytes(void)
 {
 	return obm_nr_slots * (sizeof(struct obm_slot) + sizeof(void *));
-}
-
-/* Where the slots are found that may be touched here; NULL if none may be. */
-static struct obm_slot __percpu **slots_at(struct obm_heap *heap)
-{
-	unsigned int in = preempt_count() & OBM_IRQ_MASK;
-
-	if (!in)
-		return &heap->front.slots;
-	return in == SOFTIRQ_OFFSET ? &heap->bh_slots : NULL;
 }
 
 static struct obm_slot __percpu *slots_new(struct obm_heap *heap, gfp_t gfp)
@@ -77,13 +54,23 @@ static struct obm_slot __percpu *slots_new(struct obm_heap *heap, gfp_t gfp)
 	return slots;
 }
 
+/* Where the slots of this context are found; NULL if it has none. */
+static struct obm_slot __percpu **slots_at(struct obm_heap *heap)
+{
+	unsigned int in = preempt_count() & OBM_IRQ_MASK;
+
+	if (!in)
+		return &heap->front.slots;
+	return in == SOFTIRQ_OFFSET ? &heap->bh_slots : NULL;
+}
+
 /* Whether there are slots for this context, by now if need be. */
 static bool slots_ready(struct obm_heap *heap, gfp_t gfp)
 {
 	struct obm_slot __percpu **at = slots_at(heap);
 	struct obm_slot __percpu *slots;
 
-	if (!at || READ_ONCE(*at) != no_slots)
+	if (!at || READ_ONCE(*at) != obm_no_slots)
 		return at;
 	/* What could not be had is not asked for with every block. */
 	if (time_before(jiffies, READ_ONCE(heap->slots_later)))
@@ -95,24 +82,10 @@ static bool slots_ready(struct obm_heap *heap, gfp_t gfp)
 		return false;
 	}
 	/* Who sees the slots sees them made, by the address dependency. */
-	if (cmpxchg(at, no_slots, slots) != no_slots) {
+	if (cmpxchg(at, obm_no_slots, slots) != obm_no_slots) {
 		free_percpu(slots);
 		obm_uncharge(heap, slots_bytes() * num_possible_cpus());
 	}
-	return true;
-}
-
-/* With preemption disabled: a class on this CPU, if it may be touched here. */
-static bool bin_here(struct obm_heap *heap, unsigned int ci, struct bin *bin)
-{
-	struct obm_slot __percpu **at = slots_at(heap);
-	struct obm_slot __percpu *slots;
-
-	if (!at)
-		return false;
-	slots = READ_ONCE(*at);
-	bin->slot = slots + ci;
-	bin->mag = (struct obm_mag * __percpu *)(slots + obm_nr_slots) + ci;
 	return true;
 }
 
@@ -136,7 +109,7 @@ static struct obm_mag *bin_swap(const struct bin *bin, struct obm_mag *mag)
  * A magazine with room for @want blocks for a class on this CPU, whichever that
  * is by then. Not where the slab allocator may not be called.
  */
-static void bin_fit(struct obm_heap *heap, unsigned int ci, gfp_t gfp,
+static bool bin_fit(struct obm_heap *heap, unsigned int ci, gfp_t gfp,
 		    unsigned int want)
 {
 	unsigned int cap = obm_mag_fit_cap(ci, want);
@@ -144,75 +117,89 @@ static void bin_fit(struct obm_heap *heap, unsigned int ci, gfp_t gfp,
 	struct bin bin;
 
 	if (!obm_may_return() || !slots_ready(heap, gfp))
-		return;
+		return false;
 	mag = obm_mag_new(heap, ci, cap, gfp);
 	if (!mag)
-		return;
+		return false;
 	preempt_disable();
-	if (bin_here(heap, ci, &bin))
-		mag = bin_swap(&bin, mag);
+	bin = bin_here(heap, ci);
+	mag = bin_swap(&bin, mag);
 	preempt_enable();
 	if (mag)
 		obm_mag_free(heap, ci, mag);
+	return true;
 }
 
-/* What the magazine here has room for, 0 if there is none. A peek. */
+/* What the magazine here has room for, 0 if there is none. */
 static unsigned int bin_cap(struct obm_heap *heap, unsigned int ci)
 {
-	unsigned int cap = 0;
 	struct obm_mag *mag;
-	struct bin bin;
+	unsigned int cap;
 
 	preempt_disable();
-	if (bin_here(heap, ci, &bin)) {
-		mag = __this_cpu_read(*bin.mag);
-		cap = mag ? mag->cap : 0;
-	}
+	mag = __this_cpu_read(*bin_here(heap, ci).mag);
+	cap = mag ? mag->cap : 0;
 	preempt_enable();
 	return cap;
 }
 
-/* The magazine was empty, or full: a busy class gets one, or a larger one. */
+/* A wish for a larger magazine was refused: it is not repeated for a while. */
+static void bin_hold(struct obm_heap *heap, unsigned int ci)
+{
+	struct obm_mag *mag;
+
+	preempt_disable();
+	mag = __this_cpu_read(*bin_here(heap, ci).mag);
+	if (mag)
+		mag->hold = MAG_HOLD;
+	preempt_enable();
+}
+
+/* The class has use for a magazine, or a larger one, if it is busy. */
 static void bin_grow(struct obm_heap *heap, unsigned int ci, gfp_t gfp, int nid)
 {
 	unsigned int cap = bin_cap(heap, ci);
 
 	if (!cap && !obm_node_is_busy(heap, ci, nid))
 		return;
-	if (obm_mag_fit_cap(ci, cap + 1) > cap)
-		bin_fit(heap, ci, gfp, cap + 1);
+	if (obm_mag_fit_cap(ci, cap + 1) <= cap ||
+	    !bin_fit(heap, ci, gfp, cap + 1))
+		bin_hold(heap, ci);
 }
 
-/* Blocks for an empty magazine, the lowest on top, to go out first. */
-static void bin_fetch(struct obm_heap *heap, unsigned int ci,
+/*
+ * Blocks for an empty magazine, the lowest on top, to go out first. Returns
+ * whether it should be larger.
+ */
+static bool bin_fetch(struct obm_heap *heap, unsigned int ci,
 		      const struct bin *bin)
 {
 	struct obm_mag *mag = __this_cpu_read(*bin->mag);
+	unsigned int i, got;
 	void **words;
-	int i, got;
 
 	if (!mag)
-		return;
+		return true;
 	words = mag->words + 1;
 	got = obm_node_fetch(heap, ci, min(mag->cap / 2 + 1U, OBM_BATCH),
 			     words);
 	for (i = 0; i < got / 2; i++)
 		swap(words[i], words[got - 1 - i]);
 	__this_cpu_write(bin->slot->top, mag->words + got);
+	return mag_turn(mag, false);
 }
 
-static void *front_pop(struct obm_heap *heap, unsigned int ci, bool fetch)
+static void *front_pop(struct obm_heap *heap, unsigned int ci, bool *grow)
 {
-	void *ptr = NULL;
 	struct bin bin;
+	void *ptr;
 
 	preempt_disable();
-	if (bin_here(heap, ci, &bin)) {
+	bin = bin_here(heap, ci);
+	ptr = obm_slot_pop(bin.slot);
+	if (!ptr) {
+		*grow = bin_fetch(heap, ci, &bin);
 		ptr = obm_slot_pop(bin.slot);
-		if (!ptr && fetch) {
-			bin_fetch(heap, ci, &bin);
-			ptr = obm_slot_pop(bin.slot);
-		}
 	}
 	preempt_enable();
 	return ptr;
@@ -246,36 +233,39 @@ static bool front_serves(const struct obm_heap *heap, gfp_t gfp, int nid)
 int obm_front_alloc(struct obm_heap *heap, unsigned int ci, gfp_t gfp, int nid,
 		    void **ptr)
 {
+	bool grow = false;
+
 	if (front_serves(heap, gfp, nid)) {
-		*ptr = front_pop(heap, ci, false);
-		if (*ptr)
-			return 0;
-		bin_grow(heap, ci, gfp, nid);
-		*ptr = front_pop(heap, ci, true);
+		*ptr = front_pop(heap, ci, &grow);
+		if (grow)
+			bin_grow(heap, ci, gfp, nid);
 		if (*ptr)
 			return 0;
 	}
 	return min(obm_node_alloc(heap, ci, gfp, nid, 1, ptr), 0);
 }
 
-/* Keeps a block; makes room if @old is given: blocks that must go for it. */
+/*
+ * Keeps a block if there is a magazine; @nr blocks in @old have to go for it.
+ * @grow is set if it should be larger.
+ */
 static bool front_push(struct obm_heap *heap, unsigned int ci, const void *ptr,
-		       void **old, unsigned int *nr)
+		       void **old, unsigned int *nr, bool *grow)
 {
 	struct obm_mag *mag;
-	bool done = false;
 	struct bin bin;
+	bool done;
 
 	preempt_disable();
-	if (bin_here(heap, ci, &bin)) {
+	bin = bin_here(heap, ci);
+	done = obm_slot_push(bin.slot, ptr);
+	mag = __this_cpu_read(*bin.mag);
+	*grow = !mag;
+	if (!done && mag) {
+		*nr = obm_mag_take_old(mag, OBM_BATCH, old);
+		__this_cpu_write(bin.slot->top, mag->words + mag->cap - *nr);
 		done = obm_slot_push(bin.slot, ptr);
-		mag = __this_cpu_read(*bin.mag);
-		if (!done && old && mag) {
-			*nr = obm_mag_take_old(mag, OBM_BATCH, old);
-			__this_cpu_write(bin.slot->top,
-					 mag->words + mag->cap - *nr);
-			done = obm_slot_push(bin.slot, ptr);
-		}
+		*grow = mag_turn(mag, true);
 	}
 	preempt_enable();
 	return done;
@@ -295,51 +285,17 @@ bool obm_front_free(struct obm_heap *heap, unsigned int ci, const void *ptr,
 		    unsigned long caller)
 {
 	void *old[OBM_BATCH];
+	bool done, grow = false;
 	unsigned int nr = 0;
-	bool done;
 
 	if (obm_front_is_off(heap))
 		return false;
-	if (front_push(heap, ci, ptr, NULL, NULL))
-		return true;
-	bin_grow(heap, ci, GFP_NOWAIT, NUMA_NO_NODE);
-	done = front_push(heap, ci, ptr, old, &nr);
+	done = front_push(heap, ci, ptr, old, &nr, &grow);
 	if (nr)
 		obm_node_put(heap, ci, old, nr, caller);
+	if (grow)
+		bin_grow(heap, ci, GFP_NOWAIT, NUMA_NO_NODE);
 	return done;
-}
-
-/**
- * obm_front_pop_many() - take blocks that wait on this CPU
- * @heap: the heap
- * @ci: class
- * @n: how many
- * @ptrs: filled in
- *
- * Context: Any context but NMI.
- * Return: how many blocks, at most @n.
- */
-size_t obm_front_pop_many(struct obm_heap *heap, unsigned int ci, size_t n,
-			  void **ptrs)
-{
-	struct obm_mag *mag;
-	struct bin bin;
-	void **top;
-
-	preempt_disable();
-	if (!bin_here(heap, ci, &bin) || !__this_cpu_read(*bin.mag)) {
-		preempt_enable();
-		return 0;
-	}
-	mag = __this_cpu_read(*bin.mag);
-	top = __this_cpu_read(bin.slot->top);
-	n = min_t(size_t, n, (top - mag->words));
-	words_copy(ptrs, top + 1 - n, n);
-	words_clear(top + 1 - n, n);
-	__this_cpu_write(bin.slot->top, top - n);
-	this_cpu_add(bin.slot->nr_allocs, n);
-	preempt_enable();
-	return n;
 }
 
 /* Who moves @n blocks at once has use for a magazine of that size. */
@@ -350,28 +306,6 @@ void obm_front_fit(struct obm_heap *heap, unsigned int ci, gfp_t gfp, size_t n)
 	if (!obm_front_is_off(heap) &&
 	    obm_mag_fit_cap(ci, want) > bin_cap(heap, ci))
 		bin_fit(heap, ci, gfp, want);
-}
-
-/* Keeps the first of @n blocks, as many as there is room for. */
-size_t obm_front_push_many(struct obm_heap *heap, unsigned int ci, size_t n,
-			   void **ptrs)
-{
-	struct obm_mag *mag;
-	struct bin bin;
-	void **top;
-
-	preempt_disable();
-	if (!bin_here(heap, ci, &bin) || !__this_cpu_read(*bin.mag)) {
-		preempt_enable();
-		return 0;
-	}
-	mag = __this_cpu_read(*bin.mag);
-	top = __this_cpu_read(bin.slot->top);
-	n = min_t(size_t, n, (mag->words + mag->cap - top));
-	words_copy(top + 1, ptrs, n);
-	__this_cpu_write(bin.slot->top, top + n);
-	preempt_enable();
-	return n;
 }
 
 /* Takes all magazines out of a set of slots that nobody uses just now. */
@@ -540,16 +474,16 @@ unsigned long obm_front_allocs(struct obm_heap *heap, unsigned int ci)
 /* What the slots of a heap cost on all CPUs, without their magazines. */
 size_t obm_front_bytes(struct obm_heap *heap)
 {
-	unsigned int nr = (READ_ONCE(heap->front.slots) != no_slots) +
-			  (READ_ONCE(heap->bh_slots) != no_slots);
+	unsigned int nr = (READ_ONCE(heap->front.slots) != obm_no_slots) +
+			  (READ_ONCE(heap->bh_slots) != obm_no_slots);
 
 	return nr * slots_bytes() * num_possible_cpus();
 }
 
 void obm_front_create(struct obm_heap *heap)
 {
-	heap->front.slots = no_slots;
-	heap->bh_slots = no_slots;
+	heap->front.slots = obm_no_slots;
+	heap->bh_slots = obm_no_slots;
 	heap->slots_later = jiffies;
 }
 
@@ -567,9 +501,9 @@ void obm_front_empty(struct obm_heap *heap)
 
 void obm_front_destroy(struct obm_heap *heap)
 {
-	if (heap->bh_slots != no_slots)
+	if (heap->bh_slots != obm_no_slots)
 		free_percpu(heap->bh_slots);
-	if (heap->front.slots != no_slots)
+	if (heap->front.slots != obm_no_slots)
 		free_percpu(heap->front.slots);
 }
 
@@ -599,11 +533,11 @@ int __init obm_front_init(void)
 {
 	if (!const_fits())
 		obm_front_max = 0;
-	no_slots = slots_new(NULL, GFP_KERNEL);
-	return no_slots ? 0 : -ENOMEM;
+	obm_no_slots = slots_new(NULL, GFP_KERNEL);
+	return obm_no_slots ? 0 : -ENOMEM;
 }
 
 void obm_front_exit(void)
 {
-	free_percpu(no_slots);
+	free_percpu(obm_no_slots);
 }

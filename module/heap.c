@@ -133,6 +133,7 @@ static struct obm_heap *heap_new(const char *name,
 	heap->limit_bytes = attrs->limit_bytes;
 	heap->nid = attrs->node;
 	heap->flags = attrs->flags;
+	heap->plain = attrs->node == NUMA_NO_NODE && !obm_heap_is_hard(heap);
 	raw_spin_lock_init(&heap->raw_lock);
 	INIT_LIST_HEAD(&heap->raws);
 	init_llist_head(&heap->raws_later);

@@ -237,6 +237,7 @@ struct obm_raw {
  * @limit_bytes: I: most that @held_bytes may become, 0 for no limit
  * @nid: I: node of every page, or NUMA_NO_NODE
  * @flags: I: OBM_HEAP_*
+ * @plain: I: of no node, and not hardened
  * @held_bytes: A: pages and metadata, those being taken just now included
  * @peak_bytes: A: the most that @held_bytes was when memory had been taken
  * @nr_failed: A: allocations that found no memory
@@ -269,6 +270,7 @@ struct obm_heap {
 	size_t limit_bytes;
 	int nid;
 	unsigned int flags;
+	bool plain;
 	atomic_long_t held_bytes;
 	atomic_long_t peak_bytes;
 	atomic_long_t nr_failed;
@@ -498,11 +500,7 @@ int obm_front_alloc(struct obm_heap *heap, unsigned int ci, gfp_t gfp, int nid,
 		    void **ptr);
 bool obm_front_free(struct obm_heap *heap, unsigned int ci, const void *ptr,
 		    unsigned long caller);
-size_t obm_front_pop_many(struct obm_heap *heap, unsigned int ci, size_t n,
-			  void **ptrs);
 void obm_front_fit(struct obm_heap *heap, unsigned int ci, gfp_t gfp, size_t n);
-size_t obm_front_push_many(struct obm_heap *heap, unsigned int ci, size_t n,
-			   void **ptrs);
 bool obm_front_is_off(const struct obm_heap *heap);
 unsigned long obm_front_drain(struct obm_heap *heap, bool others);
 unsigned long obm_front_count(struct obm_heap *heap, unsigned int ci);

@@ -5,15 +5,15 @@
  *
  * One begins with a dozen blocks and is replaced by one of twice the size while
  * it proves too small and the heap's budget lasts. No class takes more than an
- * eighth of the budget on one CPU, so that the first ones leave room for others.
+ * sixteenth of the budget of one CPU, so that the first ones leave room for others.
  */
 #include "mag.h"
 
 #define MAG_WALL		((void *)1UL)
-#define MAG_SHARE		8
+#define MAG_SHARE		16
 
 unsigned int obm_front_max = OBM_FRONT_MAX;
-unsigned int obm_front_kib = 256;
+unsigned int obm_front_kib = 512;
 
 /* What a slot without a magazine shows: empty, and full. Never written to. */
 static void * const mag_none[] = { NULL, MAG_WALL };
@@ -146,7 +146,7 @@ unsigned int obm_mag_take_old(struct obm_mag *mag, unsigned int most,
 
 	words_copy(ptrs, words, nr);
 	words_copy(words, words + nr, mag->cap - nr);
-	words_clear(words + mag->cap - nr, nr);
+	memset(words + mag->cap - nr, 0, nr * sizeof(*words));
 	return nr;
 }
 

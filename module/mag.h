@@ -12,6 +12,8 @@
  * struct obm_mag - free blocks of one class
  * @next: in a list of detached ones
  * @cap: blocks that there is room for
+ * @hold: how often it should not be asked whether to grow
+ * @flushed: the last batch went out of it, not in
  * @nr: of a detached one: blocks in it
  * @ci: of a detached one: their class
  * @words: a lower wall, which is NULL, @cap blocks, and an upper wall, which is
@@ -22,32 +24,69 @@ struct obm_mag {
 	u16 cap;
 	u16 nr;
 	u16 ci;
+	u8 hold;
+	bool flushed;
 	void *words[];
 };
 
-/* A few words, upwards: too few for the start of a string instruction. */
-static inline void words_copy(void **to, void **from, unsigned int nr)
+/* Up to here a magazine grows whenever it is empty or full. */
+#define MAG_EASY		28
+/* After a wish for a larger one was refused. */
+#define MAG_HOLD		32
+
+/*
+ * A batch has gone in or out: whether the magazine should be larger. One that
+ * is only filled, or only emptied, would gain nothing by it.
+ */
+static inline bool mag_turn(struct obm_mag *mag, bool flushed)
 {
-	for (; nr >= 4; nr -= 4, to += 4, from += 4) {
-		to[0] = from[0];
-		to[1] = from[1];
-		to[2] = from[2];
-		to[3] = from[3];
-	}
-	while (nr--)
-		*to++ = *from++;
+	bool turned = mag->flushed != flushed;
+
+	mag->flushed = flushed;
+	if (mag->hold && mag->hold--)
+		return false;
+	return mag->cap < MAG_EASY || turned;
 }
 
-static inline void words_clear(void **to, unsigned int nr)
+/*
+ * A few words, upwards: too few for the start of a string instruction. By whole
+ * lines, once the odd words are done, so that counting costs little.
+ */
+#define WORDS_LINE		8
+
+static __always_inline void words_copy(void **to, void **from, size_t nr)
 {
-	for (; nr >= 4; nr -= 4, to += 4) {
-		to[0] = NULL;
-		to[1] = NULL;
-		to[2] = NULL;
-		to[3] = NULL;
+	unsigned int i;
+
+	for (; nr % WORDS_LINE; nr--)
+		*to++ = *from++;
+	for (; nr; nr -= WORDS_LINE) {
+#pragma GCC unroll 8
+		for (i = 0; i < WORDS_LINE; i++)
+			to[i] = from[i];
+		to += WORDS_LINE;
+		from += WORDS_LINE;
 	}
-	while (nr--)
-		*to++ = NULL;
+}
+
+/* Copies, and clears what was copied. */
+static __always_inline void words_take(void **to, void **from, size_t nr)
+{
+	unsigned int i;
+
+	for (; nr % WORDS_LINE; nr--, to++, from++) {
+		*to = *from;
+		*from = NULL;
+	}
+	for (; nr; nr -= WORDS_LINE) {
+#pragma GCC unroll 8
+		for (i = 0; i < WORDS_LINE; i++) {
+			to[i] = from[i];
+			from[i] = NULL;
+		}
+		to += WORDS_LINE;
+		from += WORDS_LINE;
+	}
 }
 
 /* The first magazine of a class; below that there is none. */
