@@ -11,8 +11,10 @@
 #define FRONT_CALLS	200
 
 /* The defaults of the module parameters. */
-#define FRONT_MAX	62
-#define FRONT_BUDGET	(256UL << 10)
+#define FRONT_MAX	252
+#define FRONT_BUDGET	(512UL << 10)
+/* Of that, what one class may have on a CPU. */
+#define FRONT_SHARE	(FRONT_BUDGET / 16)
 
 /* What no field of the statistics says. */
 static inline u64 obm_nr_mistakes(const struct obm_stats *s)

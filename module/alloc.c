@@ -256,7 +256,7 @@ static enum obm_bad small_put(struct obm_pool *pool, struct obm_heap *heap,
 	enum obm_bad bad;
 	unsigned int ci;
 
-	if (obm_front_is_off(owner))
+	if (obm_front_is_off(owner) || pool_ci(pool) == OBM_MIXED)
 		return obm_node_free(pool, heap, ptr, size);
 	if (heap && heap != owner)
 		return OBM_BAD_HEAP;

@@ -52,7 +52,7 @@ static void bucket_add(struct obm_node *node, struct obm_arena *arena)
 
 	if (!arena->nr_free)
 		return;
-	list_add(&arena->link, &node->buckets[bucket]);
+	hlist_add_head(&arena->link, &node->buckets[bucket]);
 	node->bucket_mask |= BIT_ULL(bucket);
 }
 
@@ -62,17 +62,57 @@ static void bucket_del(struct obm_node *node, struct obm_arena *arena)
 
 	if (!arena->nr_free)
 		return;
-	list_del(&arena->link);
-	if (list_empty(&node->buckets[bucket]))
+	hlist_del(&arena->link);
+	if (hlist_empty(&node->buckets[bucket]))
 		node->bucket_mask &= ~BIT_ULL(bucket);
+}
+
+static struct obm_arena *bucket_first(struct obm_node *node,
+				     unsigned int bucket)
+{
+	return hlist_entry(node->buckets[bucket].first, struct obm_arena, link);
 }
 
 static struct obm_arena *bucket_fullest(struct obm_node *node)
 {
 	if (!node->bucket_mask)
 		return NULL;
-	return list_first_entry(&node->buckets[__ffs64(node->bucket_mask)],
-				struct obm_arena, link);
+	return bucket_first(node, __ffs64(node->bucket_mask));
+}
+
+/*
+ * A small heap keeps only a part of its first arenas, so that it does not hold
+ * many times what it uses: a quarter of what it holds already, but not less than
+ * this.
+ */
+#define ARENA_FIRST_PAGES	min(4U, (unsigned int)OBM_ARENA_POOLS / 2)
+
+static unsigned int arena_keep(struct obm_heap *heap, unsigned int order,
+			       unsigned int min_order)
+{
+	unsigned long held = atomic_long_read(&heap->held_bytes);
+	unsigned long least = max(1U << min_order, ARENA_FIRST_PAGES);
+	unsigned long keep = max(held / (4 * PAGE_SIZE), least);
+
+	/* What goes back at once must be worth the splitting. */
+	if (!obm_compact || keep > 3UL << order >> 2)
+		return 1U << order;
+	return keep;
+}
+
+/* Gives back what a new arena shall not keep. */
+static void arena_cut(struct obm_arena *arena, unsigned int keep)
+{
+	unsigned int idx, nr = arena_nr_pools(arena);
+
+	split_page(arena->page, arena->order);
+	obm_pages_put_single(arena->page + keep, nr - keep);
+	arena->split = true;
+	arena->returned_mask = GENMASK_ULL(nr - 1, keep);
+	arena->free_mask &= ~arena->returned_mask;
+	arena->nr_free = keep;
+	for (idx = keep; idx < nr; idx++)
+		arena->pools[idx].state = OBM_POOL_RETURNED;
 }
 
 static struct obm_arena *arena_new(unsigned int order, gfp_t gfp, int nid)
@@ -94,7 +134,7 @@ static struct obm_arena *arena_new(unsigned int order, gfp_t gfp, int nid)
 	for (idx = 0; idx < arena_nr_pools(arena); idx++) {
 		arena->pools[idx].idx = idx;
 		pool_set_class(&arena->pools[idx], OBM_NO_CLASS);
-		INIT_LIST_HEAD(&arena->pools[idx].link);
+		INIT_HLIST_NODE(&arena->pools[idx].link);
 	}
 	return arena;
 }
@@ -117,9 +157,9 @@ static void arena_free_rcu(struct rcu_head *rcu)
  * for what may have to come with it, the descriptor of a node and a map, or its
  * pages would be of no use.
  */
-static bool arena_charge(struct obm_heap *heap, unsigned int order, gfp_t gfp)
+static bool arena_charge(struct obm_heap *heap, unsigned int order, gfp_t gfp,
+			 size_t bytes)
 {
-	size_t bytes = (PAGE_SIZE << order) + obm_arena_meta_bytes(order);
 	size_t slack = order ? node_bytes() + obm_map_bytes(OBM_NR_MAP_SIZES) :
 			       0;
 
@@ -130,12 +170,13 @@ static bool arena_charge(struct obm_heap *heap, unsigned int order, gfp_t gfp)
 }
 
 static struct obm_arena *arena_try(struct obm_heap *heap, unsigned int order,
-				   gfp_t gfp, int nid)
+				   gfp_t gfp, int nid, unsigned int min_order)
 {
-	size_t bytes = (PAGE_SIZE << order) + obm_arena_meta_bytes(order);
+	unsigned int keep = arena_keep(heap, order, min_order);
+	size_t bytes = keep * PAGE_SIZE + obm_arena_meta_bytes(order);
 	struct obm_arena *arena;
 
-	if (!arena_charge(heap, order, gfp))
+	if (!arena_charge(heap, order, gfp, bytes))
 		return ERR_PTR(-EDQUOT);
 	arena = arena_new(order, gfp, nid);
 	if (!arena)
@@ -144,7 +185,9 @@ static struct obm_arena *arena_try(struct obm_heap *heap, unsigned int order,
 	if (!arena->page)
 		goto err_free;
 	arena->base = page_address(arena->page);
-	obm_san_get_pages(arena->base, PAGE_SIZE << order);
+	if (keep < arena_nr_pools(arena))
+		arena_cut(arena, keep);
+	obm_san_get_pages(arena->base, keep * PAGE_SIZE);
 	obm_charge_peak(heap);
 	return arena;
 
@@ -184,11 +227,12 @@ struct obm_arena *obm_arena_create(struct obm_heap *heap, gfp_t gfp, int nid,
 	unsigned int order;
 
 	for (order = OBM_ARENA_ORDER; order > min_order; order--) {
-		arena = arena_try(heap, order, arena_wish_gfp(gfp), nid);
+		arena = arena_try(heap, order, arena_wish_gfp(gfp), nid,
+				  min_order);
 		if (!IS_ERR(arena))
 			return arena;
 	}
-	return arena_try(heap, min_order, gfp, nid);
+	return arena_try(heap, min_order, gfp, nid, min_order);
 }
 
 /**
@@ -200,13 +244,14 @@ struct obm_arena *obm_arena_create(struct obm_heap *heap, gfp_t gfp, int nid,
  */
 void obm_arena_add(struct obm_node *node, struct obm_arena *arena)
 {
-	unsigned int idx;
+	unsigned int idx, nr_pages = arena_nr_pages(arena);
 
 	lockdep_assert_held(&node->lock);
 	arena->node = node;
 	arena->id = atomic_long_inc_return(&arena_ids);
 	arena->front = &node->heap->front;
-	for (idx = 0; idx < arena_nr_pools(arena); idx++)
+	/* The first ones, if it has not all of them. */
+	for (idx = 0; idx < nr_pages; idx++)
 		obm_page_set_owner(arena->page + idx, 1,
 				   (unsigned long)&arena->pools[idx]);
 	obm_table_set(arena, arena);
@@ -215,8 +260,8 @@ void obm_arena_add(struct obm_node *node, struct obm_arena *arena)
 	node->nr_arenas++;
 	node->nr_arenas_got++;
 	node->nr_empty++;
-	node->nr_pages += arena_nr_pools(arena);
-	node->nr_unused += arena_nr_pools(arena);
+	node->nr_pages += nr_pages;
+	node->nr_unused += nr_pages;
 	node->meta_bytes += obm_arena_meta_bytes(arena->order);
 }
 
@@ -295,8 +340,7 @@ static struct obm_arena *arena_with_run(struct obm_node *node,
 	struct obm_arena *arena;
 
 	for (; buckets; buckets &= buckets - 1) {
-		arena = list_first_entry(&node->buckets[__ffs64(buckets)],
-					 struct obm_arena, link);
+		arena = bucket_first(node, __ffs64(buckets));
 		if (arena_runs(arena, order))
 			return arena;
 	}
@@ -376,8 +420,10 @@ struct obm_arena *obm_arena_give_pool(struct obm_node *node,
 	if (!arena_is_empty(arena))
 		return NULL;
 	node->nr_empty++;
-	/* One with holes is no spare: it can never be whole again. */
-	if (node->nr_empty <= OBM_NR_SPARE && !arena->returned_mask)
+	/* One with holes will do if it was made so. */
+	if (node->nr_empty <= OBM_NR_SPARE &&
+	    (!arena->returned_mask ||
+	     (obm_compact && arena->nr_free >= ARENA_FIRST_PAGES)))
 		return NULL;
 	if (!may_return) {
 		schedule_work(&node->heap->trim_work);

@@ -5,13 +5,21 @@
  */
 #include "class.h"
 
-struct obm_class obm_classes[OBM_MAX_CLASSES + 1] = {
+struct obm_class obm_classes[OBM_MIXED + 1] = {
 	[OBM_NO_CLASS] = { .size = PAGE_SIZE },
+	/* Not hot: what starts in a unit is not known from the unit alone. */
+	[OBM_MIXED] = {
+		.size = OBM_UNIT,
+		.nr_blocks = OBM_UNITS,
+		.nr_words = DIV_ROUND_UP(sizeof(struct obm_mixed),
+					 sizeof(long)),
+	},
 };
 
 unsigned int obm_nr_classes;
 unsigned int obm_nr_slots;
 unsigned int obm_small_max;
+bool obm_compact = true;
 
 /*
  * Class by size in steps, rounded up; [0] is for requests of no bytes. What is

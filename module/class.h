@@ -56,16 +56,35 @@ struct obm_class {
 
 /* The class of a pool that has none: no offset is that of one of its blocks. */
 #define OBM_NO_CLASS		OBM_MAX_CLASSES
+/* That of a pool that several classes share; its blocks are units. */
+#define OBM_MIXED		(OBM_NO_CLASS + 1)
 
-extern struct obm_class obm_classes[OBM_MAX_CLASSES + 1];
+/* As many units in a page as a u64 has bits, if they can be that small. */
+#define OBM_UNIT		(PAGE_SIZE / 64 > 8 ? (unsigned int)PAGE_SIZE / 64 : 8U)
+#define OBM_UNITS		((unsigned int)PAGE_SIZE / OBM_UNIT)
+
+extern struct obm_class obm_classes[OBM_MIXED + 1];
 /* A class by its offset in bytes in obm_classes[]; so a slot in its array. */
 #define OBM_CLASS_SHIFT		4
 static_assert(sizeof(struct obm_class) == BIT(OBM_CLASS_SHIFT));
+
+/**
+ * struct obm_mixed - the books of a pool that several classes share
+ * @free: units in no block
+ * @start: units in which a block starts
+ * @ci: by such a unit: the class of the block
+ */
+struct obm_mixed {
+	u64 free;
+	u64 start;
+	u8 ci[64];
+};
 
 /* Slots that a heap has on a CPU; the last is of no class and always empty. */
 extern unsigned int obm_nr_slots;
 extern unsigned int obm_nr_classes;
 extern unsigned int obm_small_max;
+extern bool obm_compact;
 extern u16 obm_class_of[OBM_SMALL_MAX / OBM_STEP + 1];
 
 int obm_class_init(unsigned int small_max);

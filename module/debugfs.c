@@ -72,6 +72,10 @@ static int classes_show(struct seq_file *m, void *v)
 			   cs.nr_total - cs.nr_blocks, cs.nr_allocs,
 			   cs.nr_frees);
 	}
+	obm_stats_mixed(heap, &cs);
+	seq_printf(m, "%6s %6u %8u %10llu %10llu %10llu %12llu %12llu\n",
+		   "mixed", OBM_UNIT, OBM_UNITS, cs.nr_pools, cs.nr_blocks,
+		   cs.nr_total, cs.nr_allocs, cs.nr_frees);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(classes);

@@ -219,6 +219,45 @@ static bool front_serves(const struct obm_heap *heap, gfp_t gfp, int nid)
 		(nid == NUMA_NO_NODE && !(gfp & __GFP_THISNODE)));
 }
 
+/*
+ * Keeps blocks that the pools have counted as handed out, so far as there is
+ * room for them, the first one on top.
+ */
+static void front_keep(struct obm_heap *heap, unsigned int ci, unsigned int nr,
+		       void **ptrs)
+{
+	unsigned int i, kept;
+
+	for (i = 0; i < nr / 2; i++)
+		swap(ptrs[i], ptrs[nr - 1 - i]);
+	kept = front_push_many(heap, ci, nr, ptrs);
+	if (kept < nr)
+		obm_node_put(heap, ci, ptrs + kept, nr - kept, _RET_IP_);
+	/* On whichever CPU: it is the sum that counts. */
+	preempt_disable();
+	this_cpu_sub(bin_here(heap, ci).slot->nr_allocs, nr);
+	preempt_enable();
+}
+
+/* The node has nothing at hand: what is got is for the magazine as well. */
+#define FRONT_REFILL		16U
+
+static int front_refill(struct obm_heap *heap, unsigned int ci, gfp_t gfp,
+			int nid, unsigned int cap, void **ptr)
+{
+	unsigned int want = min(cap / 2 + 1, FRONT_REFILL);
+	void *ptrs[FRONT_REFILL];
+	int got;
+
+	got = obm_node_alloc(heap, ci, gfp, nid, want, ptrs);
+	if (got < 0)
+		return got;
+	*ptr = ptrs[0];
+	if (got > 1)
+		front_keep(heap, ci, got - 1, ptrs + 1);
+	return 0;
+}
+
 /**
  * obm_front_alloc() - allocate a small block
  * @heap: the heap
@@ -235,14 +274,14 @@ int obm_front_alloc(struct obm_heap *heap, unsigned int ci, gfp_t gfp, int nid,
 {
 	bool grow = false;
 
-	if (front_serves(heap, gfp, nid)) {
-		*ptr = front_pop(heap, ci, &grow);
-		if (grow)
-			bin_grow(heap, ci, gfp, nid);
-		if (*ptr)
-			return 0;
-	}
-	return min(obm_node_alloc(heap, ci, gfp, nid, 1, ptr), 0);
+	if (!front_serves(heap, gfp, nid))
+		return front_refill(heap, ci, gfp, nid, 0, ptr);
+	*ptr = front_pop(heap, ci, &grow);
+	if (grow)
+		bin_grow(heap, ci, gfp, nid);
+	if (*ptr)
+		return 0;
+	return front_refill(heap, ci, gfp, nid, bin_cap(heap, ci), ptr);
 }
 
 /*

@@ -14,7 +14,7 @@
  *   class  blocks of one size; its index is always called ci
  *
  * Layers, a lower one never calls a higher: class < charge, page < pool <
- * arena < node, put, raw < mag < front < heap < alloc, bulk. stats, validate, proc and debugfs look.
+ * arena < mixed, node, put, raw < mag < front < heap < alloc, bulk. stats, validate, proc and debugfs look.
  *
  * Lock order:
  *   1. obm_heaps_lock	(mutex)		which heaps there are
@@ -81,7 +81,7 @@ enum obm_pool_state {
  * the descriptors of all its pages; the first is the pool, the others are tails.
  */
 struct obm_pool {
-	struct list_head link;
+	struct hlist_node link;
 	union {
 		unsigned long map;
 		unsigned long *maps;
@@ -90,6 +90,18 @@ struct obm_pool {
 	u16 class_offset;
 	u8 idx;
 	u8 state;
+};
+
+/**
+ * struct obm_spot - where in a pool something lies
+ * @block: number of the block, in a shared pool that of its first unit
+ * @ci: its class
+ * @used: it is allocated
+ */
+struct obm_spot {
+	unsigned int block;
+	unsigned int ci;
+	bool used;
 };
 
 /**
@@ -115,7 +127,7 @@ struct obm_pool {
  */
 struct obm_arena {
 	struct obm_front *front;
-	struct list_head link;
+	struct hlist_node link;
 	struct list_head all;
 	struct obm_node *node;
 	struct page *page;
@@ -135,6 +147,7 @@ struct obm_arena {
  * struct obm_node_class - what a node has of one class
  * @partial: L: pools with both free and allocated blocks
  * @nr_pools: L: pools of the class, full ones included
+ * @nr_mixed: L: blocks taken, and not put back, that lie in shared pools
  * @nr_taken: L: blocks taken out of the pools so far
  * @nr_put: L: blocks put back so far
  * @nr_direct: L: blocks taken for a caller and not for a slot, so far
@@ -142,8 +155,9 @@ struct obm_arena {
  * Invariant: @nr_taken - @nr_put blocks are in use or wait in a slot.
  */
 struct obm_node_class {
-	struct list_head partial;
-	unsigned long nr_pools;
+	struct hlist_head partial;
+	unsigned int nr_pools;
+	unsigned int nr_mixed;
 	u64 nr_taken;
 	u64 nr_put;
 	u64 nr_direct;
@@ -177,6 +191,7 @@ struct obm_node_class {
  * @nr_pages_put: L: single pages given back so far
  * @rnd: L: order of blocks in a hardened heap
  * @rcu: defers the release
+ * @mixed: L: shared pools; of blocks it counts none
  * @classes: L: one per class, obm_nr_classes of them
  *
  * Invariant: @nr_pages == @nr_unused + sum of classes[].nr_pools << order.
@@ -185,7 +200,7 @@ struct obm_node {
 	raw_spinlock_t lock;
 	struct obm_heap *heap;
 	int nid;
-	struct list_head buckets[OBM_ARENA_POOLS];
+	struct hlist_head buckets[OBM_ARENA_POOLS];
 	u64 bucket_mask;
 	struct list_head arenas;
 	unsigned long *spare_maps[OBM_NR_MAP_SIZES];
@@ -200,6 +215,7 @@ struct obm_node {
 	unsigned long nr_pages_put;
 	struct rnd_state rnd;
 	struct rcu_head rcu;
+	struct obm_node_class mixed;
 	struct obm_node_class classes[];
 };
 
@@ -376,7 +392,7 @@ static inline bool obm_is_small(size_t size, gfp_t gfp)
 static inline struct obm_node_class *node_class(struct obm_node *node,
 						unsigned int ci)
 {
-	return &node->classes[ci];
+	return ci == OBM_MIXED ? &node->mixed : &node->classes[ci];
 }
 
 /* Of a pointer into the pool, from its beginning. */
@@ -421,6 +437,17 @@ unsigned int obm_pool_pop_hard(struct obm_node *node, struct obm_pool *pool,
 bool obm_pool_tail_is_set(const struct obm_pool *pool);
 unsigned int obm_pool_count_free(const struct obm_pool *pool);
 
+/* mixed.c: pools that classes share */
+unsigned int obm_mixed_units(unsigned int ci);
+void *obm_mixed_get(struct obm_node *node, unsigned int ci,
+		    unsigned int *missing);
+void obm_mixed_put(struct obm_node *node, struct obm_pool *pool,
+		   unsigned int unit);
+enum obm_bad obm_mixed_look(const struct obm_pool *pool, unsigned int offset,
+			    struct obm_spot *spot);
+void obm_mixed_abandon(struct obm_pool *pool);
+const char *obm_mixed_check(const struct obm_pool *pool, u64 *nr_blocks);
+
 /* arena.c: pools of one arena, arenas of one node */
 int obm_arena_init(void);
 void obm_arena_exit(void);
@@ -439,9 +466,11 @@ size_t obm_arena_meta_bytes(unsigned int order);
 
 /* node.c: small blocks, out of the pools */
 struct obm_node *obm_node_get(struct obm_heap *heap, int nid, gfp_t gfp);
+struct obm_pool *obm_node_carve(struct obm_node *node, unsigned int ci,
+				unsigned int *missing);
 void obm_node_release(struct obm_node *node);
 int obm_node_alloc(struct obm_heap *heap, unsigned int ci, gfp_t gfp,
-		   int nid, unsigned int nr, void **ptrs);
+		   int nid, unsigned int want, void **ptrs);
 unsigned int obm_node_fetch(struct obm_heap *heap, unsigned int ci,
 			    unsigned int want, void **ptrs);
 bool obm_node_is_busy(struct obm_heap *heap, unsigned int ci, int nid);
@@ -510,9 +539,21 @@ void obm_front_drain_cpu(struct obm_heap *heap, unsigned int cpu);
 /* A size that no sized free has: the caller does not know it. */
 #define OBM_SIZE_ANY		SIZE_MAX
 
+/*
+ * What a node's descriptor takes. One that fills most of a page has a page of its
+ * own, so that a small heap does not begin with a slab of such.
+ */
+static inline bool node_has_page(void)
+{
+	size_t bytes = struct_size_t(struct obm_node, classes, obm_nr_classes);
+
+	return obm_compact && bytes > PAGE_SIZE / 2 && bytes <= PAGE_SIZE;
+}
+
 static inline size_t node_bytes(void)
 {
-	return struct_size_t(struct obm_node, classes, obm_nr_classes);
+	return node_has_page() ? PAGE_SIZE :
+	       struct_size_t(struct obm_node, classes, obm_nr_classes);
 }
 
 static inline size_t raw_bytes(const struct obm_raw *raw)
@@ -575,6 +616,7 @@ struct obm_class_stats {
 
 void obm_stats_class(struct obm_heap *heap, unsigned int ci,
 		     struct obm_class_stats *stats);
+void obm_stats_mixed(struct obm_heap *heap, struct obm_class_stats *stats);
 void obm_stats_raw(struct obm_heap *heap, struct obm_class_stats *stats);
 extern const char *const obm_bad_names[OBM_NR_BAD];
 

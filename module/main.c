@@ -25,10 +25,14 @@ static const struct kernel_param_ops small_max_ops = {
 module_param_cb(small_max, &small_max_ops, &small_max, 0444);
 MODULE_PARM_DESC(small_max, "largest request in bytes that is served from pools, 8 to 8192 (default 8192)");
 
+/* Whether a heap spends time to stay small while it is small. */
+module_param_named(compact, obm_compact, bool, 0444);
+MODULE_PARM_DESC(compact, "classes of few blocks share pages, and first arenas are small (default 1)");
+
 module_param_named(harden, obm_harden, bool, 0444);
 MODULE_PARM_DESC(harden, "refuse every bad free at once and randomise blocks, at the cost of speed (default 0)");
 
-/* Blocks of a class that may wait on a CPU, 0 for none; 62 fill a magazine. */
+/* Blocks of a class that may wait on a CPU, 0 for none. */
 static int front_max_set(const char *val, const struct kernel_param *kp)
 {
 	int err = param_set_uint_minmax(val, kp, 0, OBM_FRONT_MAX);
@@ -44,11 +48,11 @@ static const struct kernel_param_ops front_max_ops = {
 	.get = param_get_uint,
 };
 module_param_cb(front_max, &front_max_ops, &obm_front_max, 0444);
-MODULE_PARM_DESC(front_max, "most blocks of a class that wait on a CPU, 0 to 62 (default 62)");
+MODULE_PARM_DESC(front_max, "most blocks of a class that wait on a CPU, 0 to 252 (default 252)");
 
-/* What the blocks that wait on all CPUs may come to, for each heap. */
+/* What the blocks that wait may come to, for each heap and on average for each CPU. */
 module_param_named(front_kib, obm_front_kib, uint, 0644);
-MODULE_PARM_DESC(front_kib, "most KiB of a heap's blocks that wait on CPUs (default 256)");
+MODULE_PARM_DESC(front_kib, "most KiB of a heap's blocks that wait, for each CPU (default 512)");
 
 static int __init obm_init(void)
 {

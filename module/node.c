@@ -5,6 +5,24 @@
  */
 #include "pool.h"
 
+static struct obm_node *node_alloc(gfp_t gfp, int nid)
+{
+	struct page *page;
+
+	if (!node_has_page())
+		return kzalloc_node(node_bytes(), gfp, nid);
+	page = obm_pages_get(0, gfp | __GFP_ZERO, nid);
+	return page ? page_address(page) : NULL;
+}
+
+static void node_free(struct obm_node *node)
+{
+	if (node_has_page())
+		obm_pages_put(virt_to_page(node), 0);
+	else
+		kfree(node);
+}
+
 static struct obm_node *node_new(struct obm_heap *heap, int nid, gfp_t gfp)
 {
 	struct obm_node *node;
@@ -12,7 +30,7 @@ static struct obm_node *node_new(struct obm_heap *heap, int nid, gfp_t gfp)
 
 	if (!obm_charge(heap, node_bytes(), gfp))
 		return ERR_PTR(-EDQUOT);
-	node = kzalloc_node(node_bytes(), obm_meta_gfp(gfp), nid);
+	node = node_alloc(obm_meta_gfp(gfp), nid);
 	if (!node) {
 		obm_uncharge(heap, node_bytes());
 		return ERR_PTR(-ENOMEM);
@@ -25,15 +43,16 @@ static struct obm_node *node_new(struct obm_heap *heap, int nid, gfp_t gfp)
 	node->full_until = jiffies;
 	INIT_LIST_HEAD(&node->arenas);
 	for (i = 0; i < OBM_ARENA_POOLS; i++)
-		INIT_LIST_HEAD(&node->buckets[i]);
+		INIT_HLIST_HEAD(&node->buckets[i]);
 	for (i = 0; i < obm_nr_classes; i++)
-		INIT_LIST_HEAD(&node->classes[i].partial);
+		INIT_HLIST_HEAD(&node->classes[i].partial);
+	INIT_HLIST_HEAD(&node->mixed.partial);
 	return node;
 }
 
 static void node_free_rcu(struct rcu_head *rcu)
 {
-	kfree(container_of(rcu, struct obm_node, rcu));
+	node_free(container_of(rcu, struct obm_node, rcu));
 }
 
 /**
@@ -58,7 +77,7 @@ struct obm_node *obm_node_get(struct obm_heap *heap, int nid, gfp_t gfp)
 	other = cmpxchg(&heap->nodes[nid], NULL, node);
 	if (other) {
 		obm_uncharge(heap, node_bytes());
-		kfree(node);
+		node_free(node);
 		return other;
 	}
 	obm_charge_peak(heap);
@@ -98,19 +117,26 @@ void obm_node_release(struct obm_node *node)
 	call_rcu(&node->rcu, node_free_rcu);
 }
 
-/*
- * A new pool of a class, of what the node has in no use. NULL if there is none;
- * with @need_map set if only its map is missing.
+/**
+ * obm_node_carve() - make a pool of a class of what the node has in no use
+ * @node: the node
+ * @ci: class
+ * @missing: set to @ci if only the map is missing that such a pool needs
+ *
+ * Context: The node's lock is held.
+ * Return: the pool, or NULL.
  */
-static struct obm_pool *node_carve(struct obm_node *node, unsigned int ci,
-				  bool *need_map)
+struct obm_pool *obm_node_carve(struct obm_node *node, unsigned int ci,
+				unsigned int *missing)
 {
 	struct obm_pool *pool;
 
 	lockdep_assert_held(&node->lock);
-	*need_map = node->bucket_mask && !obm_map_ready(node, ci);
-	if (*need_map)
+	if (!obm_map_ready(node, ci)) {
+		if (node->bucket_mask)
+			*missing = ci;
 		return NULL;
+	}
 	pool = obm_arena_take_pool(node, obm_classes[ci].order);
 	if (pool)
 		obm_pool_carve(node, pool, ci);
@@ -119,19 +145,27 @@ static struct obm_pool *node_carve(struct obm_node *node, unsigned int ci,
 
 /* Up to @want blocks, as far as they are there. */
 static int node_pop(struct obm_node *node, unsigned int ci, unsigned int want,
-		    void **ptrs, bool *need_map)
+		    void **ptrs, unsigned int *missing)
 {
 	struct obm_node_class *nc = node_class(node, ci);
 	bool hard = obm_heap_is_hard(node->heap);
 	struct obm_pool *pool;
 	int got = 0;
 
-	*need_map = false;
+	*missing = OBM_NO_CLASS;
 	while (got < want) {
-		pool = list_first_entry_or_null(&nc->partial, struct obm_pool,
-						link);
+		pool = hlist_entry_safe(nc->partial.first, struct obm_pool,
+					link);
 		if (unlikely(!pool)) {
-			pool = node_carve(node, ci, need_map);
+			/* Who wants one block may have few of the class. */
+			if (want == 1)
+				ptrs[0] = obm_mixed_get(node, ci, missing);
+			if (want == 1 && ptrs[0]) {
+				got++;
+				break;
+			}
+			if (*missing == OBM_NO_CLASS)
+				pool = obm_node_carve(node, ci, missing);
 			if (!pool)
 				break;
 		}
@@ -148,25 +182,25 @@ static int node_pop(struct obm_node *node, unsigned int ci, unsigned int want,
 static int node_take(struct obm_node *node, unsigned int ci, gfp_t gfp,
 		     struct obm_arena *arena, unsigned int want, void **ptrs)
 {
+	unsigned int missing = OBM_NO_CLASS;
 	unsigned long flags, *map = NULL;
-	bool need_map;
 	int got;
 
 	/* Another CPU may use up a map before we do: then we bring one more. */
 	for (;;) {
 		raw_spin_lock_irqsave(&node->lock, flags);
 		if (map)
-			obm_map_add(node, ci, map);
+			obm_map_add(node, missing, map);
 		if (arena)
 			obm_arena_add(node, arena);
 		arena = NULL;
-		got = node_pop(node, ci, want, ptrs, &need_map);
+		got = node_pop(node, ci, want, ptrs, &missing);
 		node_class(node, ci)->nr_direct += got;
 		raw_spin_unlock_irqrestore(&node->lock, flags);
-		if (got || !need_map)
+		if (got || missing == OBM_NO_CLASS)
 			return got;
 
-		map = obm_map_alloc(node->heap, ci, gfp, node->nid);
+		map = obm_map_alloc(node->heap, missing, gfp, node->nid);
 		if (IS_ERR(map))
 			return PTR_ERR(map);
 	}
@@ -248,8 +282,8 @@ unsigned int obm_node_fetch(struct obm_heap *heap, unsigned int ci,
 			    unsigned int want, void **ptrs)
 {
 	struct obm_node *node;
+	unsigned int missing;
 	unsigned long flags;
-	bool need_map;
 	int got;
 
 	/* Pairs with the cmpxchg in obm_node_get(). */
@@ -257,7 +291,7 @@ unsigned int obm_node_fetch(struct obm_heap *heap, unsigned int ci,
 	if (!node)
 		return 0;
 	raw_spin_lock_irqsave(&node->lock, flags);
-	got = node_pop(node, ci, want, ptrs, &need_map);
+	got = node_pop(node, ci, want, ptrs, &missing);
 	raw_spin_unlock_irqrestore(&node->lock, flags);
 	return got;
 }

@@ -149,7 +149,7 @@ void obm_pool_carve(struct obm_node *node, struct obm_pool *pool,
 	 * would be the next block is told that it is free.
 	 */
 	memset(pool_map(pool), 0xff, class->nr_words * sizeof(long));
-	list_add(&pool->link, &node_class(node, ci)->partial);
+	hlist_add_head(&pool->link, &node_class(node, ci)->partial);
 	node_class(node, ci)->nr_pools++;
 }
 
@@ -159,12 +159,23 @@ void obm_pool_uncarve(struct obm_node *node, struct obm_pool *pool)
 	unsigned int order = obm_map_order(pool_ci(pool));
 
 	lockdep_assert_held(&node->lock);
-	list_del(&pool->link);
+	hlist_del_init(&pool->link);
 	node_class(node, pool_ci(pool))->nr_pools--;
 	if (order)
 		map_push(node, order, pool->maps);
 	pool_set_class(pool, OBM_NO_CLASS);
 	pool->state = OBM_POOL_UNUSED;
+}
+
+static void pool_forget(struct obm_pool *pool)
+{
+	const struct obm_class *class = &obm_classes[pool_ci(pool)];
+	unsigned int block;
+
+	for (block = 0; block < class->nr_blocks; block++)
+		if (!pool_block_is_free(pool, block))
+			obm_san_free(pool_base(pool) + block * class->size,
+				     class->size);
 }
 
 /*
@@ -173,16 +184,15 @@ void obm_pool_uncarve(struct obm_node *node, struct obm_pool *pool)
  */
 void obm_pool_abandon(struct obm_heap *heap, struct obm_pool *pool)
 {
-	const struct obm_class *class = &obm_classes[pool_ci(pool)];
-	unsigned int block, order;
+	unsigned int order;
 
 	if (pool->state != OBM_POOL_PARTIAL && pool->state != OBM_POOL_FULL)
 		return;
 	order = obm_map_order(pool_ci(pool));
-	for (block = 0; block < class->nr_blocks; block++)
-		if (!pool_block_is_free(pool, block))
-			obm_san_free(pool_base(pool) + block * class->size,
-				     class->size);
+	if (pool_ci(pool) == OBM_MIXED)
+		obm_mixed_abandon(pool);
+	else
+		pool_forget(pool);
 	if (order) {
 		kfree(pool->maps);
 		obm_uncharge(heap, obm_map_bytes(order));

@@ -58,7 +58,7 @@ static inline unsigned int pool_pop(struct obm_node *node,
 		pool_pop_low(pool, nr, ptrs);
 	pool->nr_free -= nr;
 	if (!pool->nr_free) {
-		list_del_init(&pool->link);
+		hlist_del_init(&pool->link);
 		pool->state = OBM_POOL_FULL;
 	}
 	return nr;
@@ -71,7 +71,7 @@ static inline unsigned int pool_pop(struct obm_node *node,
 static inline void pool_unfill(struct obm_node_class *nc,
 			       struct obm_pool *pool)
 {
-	list_add(&pool->link, &nc->partial);
+	hlist_add_head(&pool->link, &nc->partial);
 	pool->state = OBM_POOL_PARTIAL;
 }
 

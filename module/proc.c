@@ -53,6 +53,9 @@ static void show_heap(struct seq_file *m, struct obm_heap *heap)
 			 obm_classes[ci].nr_blocks,
 			 1U << obm_classes[ci].order);
 	}
+	/* Its blocks stand with their classes: here are the units left. */
+	obm_stats_mixed(heap, &cs);
+	show_row(m, heap->name, "mixed", &cs, OBM_UNIT, OBM_UNITS, 1);
 	/* Raw blocks differ in size: their pages are the objects. */
 	obm_stats_raw(heap, &cs);
 	cs.nr_blocks = cs.nr_pools;

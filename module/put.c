@@ -7,24 +7,29 @@
 
 /*
  * Whether @ptr is the start of an allocated block of @pool; if it merely lies in
- * one, @block says so all the same.
+ * one, @spot says so all the same.
  */
 static enum obm_bad pool_look(struct obm_node *node, struct obm_pool *pool,
-			      const void *ptr, unsigned int *block)
+			      const void *ptr, struct obm_spot *spot)
 {
-	const struct obm_class *class = &obm_classes[pool_ci(pool)];
-	unsigned int offset;
+	unsigned int ci = pool_ci(pool), offset;
+	const struct obm_class *class = &obm_classes[ci];
 	u64 product;
 
 	lockdep_assert_held(&node->lock);
-	if (unlikely(pool_arena(pool)->dead || pool_ci(pool) == OBM_NO_CLASS))
+	*spot = (struct obm_spot){ .ci = ci };
+	if (unlikely(pool_arena(pool)->dead || ci == OBM_NO_CLASS))
 		return OBM_BAD_STALE;
 	offset = pool_offset(pool, ptr);
+	if (ci == OBM_MIXED)
+		return obm_mixed_look(pool, offset, spot);
 	product = (u64)offset * class->recip;
-	*block = product >> 32;
-	if (likely((u32)product < class->recip && *block < class->nr_blocks))
-		return unlikely(pool_block_is_free(pool, *block)) ?
-		       OBM_BAD_DOUBLE : OBM_OK;
+	spot->block = product >> 32;
+	spot->used = spot->block < class->nr_blocks &&
+		     !pool_block_is_free(pool, spot->block);
+	if (likely((u32)product < class->recip &&
+		   spot->block < class->nr_blocks))
+		return likely(spot->used) ? OBM_OK : OBM_BAD_DOUBLE;
 	return offset % OBM_STEP ? OBM_BAD_MISALIGNED : OBM_BAD_INTERIOR;
 }
 
@@ -32,8 +37,7 @@ static enum obm_bad pool_look(struct obm_node *node, struct obm_pool *pool,
  * obm_node_find() - the block that a pointer into a pool lies in
  * @pool: the owner of the pointer's page
  * @ptr: the pointer
- * @block: where it lies; set unless the pool is in no use or @ptr lies behind
- *	   its last block
+ * @block: where it lies, if that is an allocated block
  *
  * Context: Any context, under rcu_read_lock(); takes the node's lock.
  * Return: OBM_OK if @ptr starts an allocated block, else what is wrong:
@@ -43,20 +47,17 @@ enum obm_bad obm_node_find(struct obm_pool *pool, const void *ptr,
 			   struct obm_block *block)
 {
 	struct obm_node *node = pool_arena(pool)->node;
-	const struct obm_class *class;
-	unsigned int i = 0;
+	struct obm_spot spot;
 	unsigned long flags;
 	enum obm_bad bad;
 
 	*block = (struct obm_block){ .heap = node->heap };
 	raw_spin_lock_irqsave(&node->lock, flags);
-	bad = pool_look(node, pool, ptr, &i);
-	class = &obm_classes[pool_ci(pool)];
-	if (bad != OBM_BAD_STALE && i < class->nr_blocks) {
-		block->base = pool_base(pool) + i * class->size;
-		block->size = class->size;
-		if (bad != OBM_OK && pool_block_is_free(pool, i))
-			block->base = NULL;
+	bad = pool_look(node, pool, ptr, &spot);
+	if (spot.used) {
+		block->size = obm_classes[spot.ci].size;
+		block->base = pool_base(pool) +
+			      spot.block * obm_classes[pool_ci(pool)].size;
 	}
 	raw_spin_unlock_irqrestore(&node->lock, flags);
 	return bad;
@@ -85,7 +86,8 @@ enum obm_bad obm_node_peek(struct obm_pool *pool, const void *ptr,
 	unsigned int block;
 
 	*ci = pool_ci(pool);
-	if (READ_ONCE(pool_arena(pool)->dead) ||
+	/* A shared pool is not peeked at: it has become one just now. */
+	if (READ_ONCE(pool_arena(pool)->dead) || *ci == OBM_MIXED ||
 	    (state != OBM_POOL_PARTIAL && state != OBM_POOL_FULL))
 		return OBM_BAD_STALE;
 	class = &obm_classes[*ci];
@@ -105,7 +107,7 @@ enum obm_bad obm_node_peek(struct obm_pool *pool, const void *ptr,
  * no other list.
  */
 static noinline void pool_retire(struct obm_node *node, struct obm_pool *pool,
-				 bool may_return, struct list_head *empty)
+				 bool may_return, struct hlist_head *empty)
 {
 	unsigned int order = obm_classes[pool_ci(pool)].order;
 	struct obm_arena *arena;
@@ -113,14 +115,15 @@ static noinline void pool_retire(struct obm_node *node, struct obm_pool *pool,
 	obm_pool_uncarve(node, pool);
 	arena = obm_arena_give_pool(node, pool, order, may_return);
 	if (arena)
-		list_add(&arena->link, empty);
+		hlist_add_head(&arena->link, empty);
 }
 
-static void arenas_release(struct obm_heap *heap, struct list_head *empty)
+static void arenas_release(struct obm_heap *heap, struct hlist_head *empty)
 {
-	struct obm_arena *arena, *next;
+	struct obm_arena *arena;
+	struct hlist_node *next;
 
-	list_for_each_entry_safe(arena, next, empty, link)
+	hlist_for_each_entry_safe(arena, next, empty, link)
 		obm_arena_release(heap, arena);
 }
 
@@ -129,7 +132,7 @@ static __always_inline void pool_count(struct obm_node *node,
 				       struct obm_node_class *nc,
 				       struct obm_pool *pool,
 				       unsigned int nr_blocks, bool may_return,
-				       struct list_head *empty)
+				       struct hlist_head *empty)
 {
 	unsigned int nr_free = pool->nr_free++;
 
@@ -141,16 +144,21 @@ static __always_inline void pool_count(struct obm_node *node,
 
 /* Puts back a block that pool_look() found in use. */
 static void pool_push(struct obm_node *node, struct obm_pool *pool,
-		      unsigned int block, bool may_return,
-		      struct list_head *empty)
+		      const struct obm_spot *spot, bool may_return,
+		      struct hlist_head *empty)
 {
-	unsigned int ci = pool_ci(pool);
-	struct obm_node_class *nc = node_class(node, ci);
+	struct obm_node_class *nc = node_class(node, spot->ci);
 
 	lockdep_assert_held(&node->lock);
-	pool_map(pool)[BIT_WORD(block)] |= BIT_MASK(block);
 	nc->nr_put++;
-	pool_count(node, nc, pool, obm_classes[ci].nr_blocks, may_return,
+	if (pool_ci(pool) == OBM_MIXED) {
+		obm_mixed_put(node, pool, spot->block);
+		if (pool->nr_free == OBM_UNITS)
+			pool_retire(node, pool, may_return, empty);
+		return;
+	}
+	pool_map(pool)[BIT_WORD(spot->block)] |= BIT_MASK(spot->block);
+	pool_count(node, nc, pool, obm_classes[spot->ci].nr_blocks, may_return,
 		   empty);
 }
 
@@ -170,30 +178,28 @@ enum obm_bad obm_node_free(struct obm_pool *pool, struct obm_heap *heap,
 {
 	struct obm_node *node = pool_arena(pool)->node;
 	bool may_return = obm_may_return();
-	const struct obm_class *class;
-	unsigned int block;
+	struct obm_spot spot;
 	unsigned long flags;
-	LIST_HEAD(empty);
+	HLIST_HEAD(empty);
 	enum obm_bad bad;
 
 	if (heap && heap != node->heap)
 		return OBM_BAD_HEAP;
 
 	raw_spin_lock_irqsave(&node->lock, flags);
-	bad = pool_look(node, pool, ptr, &block);
+	bad = pool_look(node, pool, ptr, &spot);
 	if (bad == OBM_OK && size != OBM_SIZE_ANY &&
-	    (size > obm_small_max || class_index(size) != pool_ci(pool)))
+	    (size > obm_small_max || class_index(size) != spot.ci))
 		bad = OBM_BAD_SIZE;
 	if (bad != OBM_OK)
 		goto out;
 
 	/* Before the block can be handed out again, so under the lock. */
-	class = &obm_classes[pool_ci(pool)];
 	if (want_init_on_free())
-		memset((void *)ptr, 0, class->size);
-	obm_san_free(ptr, class->size);
+		memset((void *)ptr, 0, obm_classes[spot.ci].size);
+	obm_san_free(ptr, obm_classes[spot.ci].size);
 
-	pool_push(node, pool, block, may_return, &empty);
+	pool_push(node, pool, &spot, may_return, &empty);
 out:
 	raw_spin_unlock_irqrestore(&node->lock, flags);
 	arenas_release(node->heap, &empty);
@@ -240,7 +246,7 @@ static enum obm_bad put_raw(struct obm_heap *heap, unsigned int ci,
  */
 static unsigned int put_plain(struct obm_node *node, unsigned int ci,
 			      void **ptrs, unsigned int nr, bool may_return,
-			      struct list_head *empty)
+			      struct hlist_head *empty)
 {
 	const struct obm_class *class = &obm_classes[ci];
 	struct obm_node_class *nc = node_class(node, ci);
@@ -281,10 +287,10 @@ static unsigned int put_plain(struct obm_node *node, unsigned int ci,
 /* Puts back a block of the node of which something may be special. */
 static enum obm_bad put_special(struct obm_heap *heap, struct obm_node *node,
 				unsigned int ci, void *ptr, bool may_return,
-				struct list_head *empty)
+				struct hlist_head *empty)
 {
 	struct obm_pool *pool;
-	unsigned int block;
+	struct obm_spot spot;
 	enum obm_bad bad;
 
 	bad = put_find(heap, ptr, &pool);
@@ -293,11 +299,11 @@ static enum obm_bad put_special(struct obm_heap *heap, struct obm_node *node,
 	/* No mistake, but to be put back under another lock. */
 	if (pool_arena(pool)->node != node)
 		return OBM_OK;
-	bad = pool_look(node, pool, ptr, &block);
-	if (bad == OBM_OK && pool_ci(pool) != ci)
+	bad = pool_look(node, pool, ptr, &spot);
+	if (bad == OBM_OK && spot.ci != ci)
 		bad = OBM_BAD_SIZE;
 	if (bad == OBM_OK)
-		pool_push(node, pool, block, may_return, empty);
+		pool_push(node, pool, &spot, may_return, empty);
 	return bad;
 }
 
@@ -307,7 +313,7 @@ static enum obm_bad put_special(struct obm_heap *heap, struct obm_node *node,
  */
 static unsigned int put_run(struct obm_heap *heap, unsigned int ci,
 			    void **ptrs, unsigned int nr, bool may_return,
-			    struct list_head *empty, enum obm_bad *bad)
+			    struct hlist_head *empty, enum obm_bad *bad)
 {
 	struct obm_node_class *nc;
 	struct obm_pool *pool;
@@ -358,7 +364,7 @@ void obm_node_put(struct obm_heap *heap, unsigned int ci, void **ptrs,
 	bool may_return = obm_may_return();
 	unsigned int i = 0;
 	enum obm_bad bad;
-	LIST_HEAD(empty);
+	HLIST_HEAD(empty);
 
 	rcu_read_lock();
 	while (i < nr) {

@@ -62,6 +62,12 @@ static void report_place(const void *ptr)
 	arena = pool_arena(pool);
 	ci = pool_ci(pool);
 	class = &obm_classes[ci];
+	if (ci == OBM_MIXED) {
+		pr_err("  heap %s, node %d, arena %lu, pool %u of several classes, offset %u\n",
+		       arena->node->heap->name, arena->node->nid, arena->id,
+		       pool->idx, pool_offset(pool, ptr));
+		return;
+	}
 	pr_err("  heap %s, node %d, arena %lu, pool %u, class %u (%u bytes), block %u, offset %u\n",
 	       arena->node->heap->name, arena->node->nid, arena->id, pool->idx,
 	       ci, class->size,

@@ -34,8 +34,26 @@ static void class_add(const struct obm_node_class *nc, unsigned int ci,
 	stats->nr_pools += nc->nr_pools;
 	stats->used_bytes += nr_blocks * class->size;
 	stats->avail_bytes += ((u64)nc->nr_pools * class->nr_blocks -
-			       nr_blocks) * class->size;
+			       (nr_blocks - nc->nr_mixed)) * class->size;
 	stats->quant_bytes += (u64)nc->nr_pools * class_quant_bytes(class);
+}
+
+/* What blocks of the classes leave of the units that they take is rounding. */
+static void mixed_add(struct obm_node *node, struct obm_stats *stats)
+{
+	u64 units = (u64)node->mixed.nr_pools * OBM_UNITS;
+	unsigned int ci;
+
+	for (ci = 0; ci < obm_nr_classes; ci++) {
+		u64 nr = node_class(node, ci)->nr_mixed;
+		unsigned int each = nr ? obm_mixed_units(ci) : 0;
+
+		units -= nr * each;
+		stats->quant_bytes += nr * (each * OBM_UNIT -
+					    obm_classes[ci].size);
+	}
+	stats->nr_pools += node->mixed.nr_pools;
+	stats->avail_bytes += units * OBM_UNIT;
 }
 
 static void node_add(struct obm_node *node, struct obm_stats *stats)
@@ -46,6 +64,7 @@ static void node_add(struct obm_node *node, struct obm_stats *stats)
 	raw_spin_lock_irqsave(&node->lock, flags);
 	for (ci = 0; ci < obm_nr_classes; ci++)
 		class_add(node_class(node, ci), ci, stats);
+	mixed_add(node, stats);
 	stats->unused_bytes += (u64)node->nr_unused * PAGE_SIZE;
 	stats->meta_bytes += node->meta_bytes;
 	stats->held_bytes += (u64)node->nr_pages * PAGE_SIZE + node->meta_bytes;
@@ -184,6 +203,7 @@ void obm_stats_class(struct obm_heap *heap, unsigned int ci,
 		stats->nr_pools += nc->nr_pools;
 		stats->nr_blocks += nc->nr_taken - nc->nr_put;
 		stats->nr_allocs += nc->nr_direct;
+		stats->nr_total += nc->nr_mixed;
 		raw_spin_unlock_irqrestore(&node->lock, flags);
 	}
 	stats->nr_blocks -= min_t(u64, stats->nr_blocks,
@@ -191,7 +211,26 @@ void obm_stats_class(struct obm_heap *heap, unsigned int ci,
 	stats->nr_allocs += obm_front_allocs(heap, ci);
 	stats->nr_allocs = max(stats->nr_allocs, stats->nr_blocks);
 	stats->nr_frees = stats->nr_allocs - stats->nr_blocks;
-	stats->nr_total = stats->nr_pools * obm_classes[ci].nr_blocks;
+	stats->nr_total += stats->nr_pools * obm_classes[ci].nr_blocks;
+}
+
+/* The shared pools of a heap: units that no block takes, as free blocks. */
+void obm_stats_mixed(struct obm_heap *heap, struct obm_class_stats *stats)
+{
+	struct obm_stats free;
+	struct obm_node *node;
+	unsigned long flags;
+	int nid;
+
+	memset(stats, 0, sizeof(*stats));
+	memset(&free, 0, sizeof(free));
+	obm_for_each_node(heap, nid, node) {
+		raw_spin_lock_irqsave(&node->lock, flags);
+		mixed_add(node, &free);
+		raw_spin_unlock_irqrestore(&node->lock, flags);
+	}
+	stats->nr_pools = free.nr_pools;
+	stats->nr_total = free.avail_bytes / OBM_UNIT;
 }
 
 /* The raw blocks of a heap; a page counts as a pool. */

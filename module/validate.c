@@ -33,12 +33,24 @@ static u64 node_version(struct obm_node *node)
 	return version;
 }
 
+static const char *map_check(const struct obm_pool *pool, struct tally *tally)
+{
+	if (pool->nr_free != obm_pool_count_free(pool))
+		return "a pool's count differs from its map";
+	if (!obm_pool_tail_is_set(pool))
+		return "a map has room for more blocks than its pool";
+	tally->nr_blocks += obm_classes[pool_ci(pool)].nr_blocks -
+			    pool->nr_free;
+	return NULL;
+}
+
 static const char *pool_check(struct obm_pool *pool, struct tally *tally)
 {
 	struct obm_arena *arena = pool_arena(pool);
 	u64 bit = BIT_ULL(pool->idx);
 	const struct obm_class *class;
 	unsigned long owner;
+	const char *what;
 	unsigned int i;
 	bool full;
 
@@ -64,7 +76,7 @@ static const char *pool_check(struct obm_pool *pool, struct tally *tally)
 
 	if (pool->state != OBM_POOL_PARTIAL && pool->state != OBM_POOL_FULL)
 		return "a pool in use has another state";
-	if (pool_ci(pool) >= obm_nr_classes)
+	if (pool_ci(pool) != OBM_MIXED && pool_ci(pool) >= obm_nr_classes)
 		return "a pool is of no class";
 	class = &obm_classes[pool_ci(pool)];
 	for (i = 1; i < BIT(class->order); i++)
@@ -72,22 +84,23 @@ static const char *pool_check(struct obm_pool *pool, struct tally *tally)
 		    obm_page_owner(pool_base(&pool[i])) != (unsigned long)pool)
 			return "a wide pool lacks a page";
 	tally->nr_tails += BIT(class->order) - 1;
-	if (pool->nr_free != obm_pool_count_free(pool))
-		return "a pool's count differs from its map";
-	if (!obm_pool_tail_is_set(pool))
-		return "a map has room for more blocks than its pool";
+	what = pool_ci(pool) == OBM_MIXED ?
+	       obm_mixed_check(pool, &tally->nr_blocks) :
+	       map_check(pool, tally);
+	if (what)
+		return what;
 	if (pool->nr_free >= class->nr_blocks)
 		return "a pool in use holds no block";
 	full = pool->state == OBM_POOL_FULL;
 	if (full != !pool->nr_free)
 		return "a pool's state differs from its count";
-	if (full != list_empty(&pool->link))
+	if (full != hlist_unhashed(&pool->link))
 		return "a full pool is in a list, or a partial one in none";
-	if (pool->link.next->prev != &pool->link ||
-	    pool->link.prev->next != &pool->link)
+	if (!full && (*pool->link.pprev != &pool->link ||
+		      (pool->link.next &&
+		       pool->link.next->pprev != &pool->link.next)))
 		return "a list of pools is torn";
 	tally->nr_pools++;
-	tally->nr_blocks += class->nr_blocks - pool->nr_free;
 	return NULL;
 }
 
@@ -128,7 +141,7 @@ static const char *arena_check(struct obm_arena *arena, struct tally *tally,
 static const char *node_check_counts(struct obm_node *node,
 				     const struct tally *tally)
 {
-	unsigned long nr_pools = 0;
+	unsigned long nr_pools = node->mixed.nr_pools;
 	u64 nr_blocks = 0;
 	unsigned int ci;
 

@@ -69,7 +69,7 @@ bad() {
 
 bad_front() {
 	refused front_max="$1"
-	log_since | grep -qF "obmalloc: front_max=$1: not a number from 0 to 62" ||
+	log_since | grep -qF "obmalloc: front_max=$1: not a number from 0 to 252" ||
 		fail "no message names the value and the range"
 }
 
@@ -115,8 +115,8 @@ some_wait() {
 
 the_front_has_defaults() {
 	load obmalloc
-	equal front_max "$(cat $obm_params/front_max)" 62
-	equal front_kib "$(cat $obm_params/front_kib)" 256
+	equal front_max "$(cat $obm_params/front_max)" 252
+	equal front_kib "$(cat $obm_params/front_kib)" 512
 	equal harden "$(cat $obm_params/harden)" N
 	echo 8 2>/dev/null >$obm_params/front_max && fail "front_max is written"
 	echo 1 2>/dev/null >$obm_params/harden && fail "harden is written"
@@ -135,7 +135,7 @@ front_kib_may_change() {
 		echo "$value" 2>/dev/null >$obm_params/front_kib &&
 			fail "it takes '$value'"
 	done
-	equal front_kib "$(cat $obm_params/front_kib)" 256
+	equal front_kib "$(cat $obm_params/front_kib)" 512
 	echo 0 >$obm_params/front_kib
 	nothing_waits
 	load obmalloc front_kib=0
@@ -175,7 +175,7 @@ run_cases the_default_is_8192 good:8 good:64 good:500 good:512 good:520-544 \
 	bad:7 bad:8193 bad:-1 bad:abc bad: bad:99999999999 \
 	it_cannot_be_changed_later \
 	the_front_has_defaults good_front:0 good_front:1 good_front:5 \
-	good_front:6 good_front:7 good_front:61 good_front:62 bad_front:63 \
+	good_front:6 good_front:7 good_front:251 good_front:252 bad_front:253 \
 	bad_front:-1 bad_front:abc bad_front: bad_front:4294967296 \
 	no_kib_no_front front_kib_may_change harden:1 harden:y \
 	refused:harden=2 refused:harden=perhaps refused:front_kib=-1 \

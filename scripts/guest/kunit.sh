@@ -47,7 +47,7 @@ for file in kunit/*.ko; do
 	if needs_front "$file"; then
 		suite "" "$file"
 	else
-		suite "" "$file" small_max=512 front_max=0
+		suite "" "$file" small_max=512 front_max=0 compact=0
 	fi
 done
 

@@ -44,6 +44,7 @@ static void heap_create(struct model_heap *h)
 	snprintf(name, sizeof(name), "model-%u", model.serial++);
 	h->heap = obm_heap_create(name, &attrs);
 	h->limit = attrs.limit_bytes;
+	h->flags = attrs.flags;
 	h->nid = attrs.node;
 	h->front = !(attrs.flags & OBM_HEAP_HARDEN) && obm_front_max >= 6;
 	if (IS_ERR(h->heap)) {
@@ -186,6 +187,8 @@ static void begin(unsigned int small_max)
 	for (i = 0; i < MODEL_BLOCKS; i++)
 		model.dense[i] = i;
 	model.busy = NULL;
+	/* Every third run is without shared pools and cut arenas. */
+	sim_compact = model.seed % 3;
 	sim_start(small_max, model.seed);
 	model.own_page = alloc_pages(GFP_KERNEL, 0);
 	for (i = 0; i < MODEL_HEAPS; i++)

@@ -24,6 +24,7 @@
  * @seed: of its content
  * @heap: index of its heap
  * @raw: above small_max, or of a zone
+ * @mixed: in a page that several classes share
  * @dense: its place in model.dense
  */
 struct model_block {
@@ -33,6 +34,7 @@ struct model_block {
 	u64 seed;
 	int heap;
 	bool raw;
+	bool mixed;
 	unsigned int dense;
 };
 
@@ -41,6 +43,7 @@ struct model_block {
  * @heap: it, or NULL
  * @limit: in bytes, or 0
  * @nid: its node, or NUMA_NO_NODE
+ * @flags: OBM_HEAP_*
  * @front: blocks may wait on CPUs, so that what pools hold is known only after
  *	   a drain, and what is wrong with a free block not at once
  * @pool_bytes: of pools that hold a block, without what is too short for one
@@ -50,6 +53,7 @@ struct model_heap {
 	struct obm_heap *heap;
 	size_t limit;
 	int nid;
+	unsigned int flags;
 	bool front;
 	u64 nr_small;
 	u64 nr_raw;
@@ -86,6 +90,7 @@ struct model {
 	u32 cover[NR_GRANULES];
 	u32 page_live[SIM_NR_PAGES];
 	u16 page_class[SIM_NR_PAGES];
+	bool page_mixed[SIM_NR_PAGES];
 	u8 page_heap[SIM_NR_PAGES];
 	u8 page_order[SIM_NR_PAGES];
 };

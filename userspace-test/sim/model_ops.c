@@ -91,17 +91,68 @@ static void cover(const struct model_block *block, size_t from, u32 old,
 	}
 }
 
+/* What a block leaves of the units that it takes of a shared page. */
+static size_t mixed_rest(const struct model_block *block)
+{
+	unsigned int units = obm_mixed_units(class_index(block->usable));
+
+	return units * OBM_UNIT - block->usable;
+}
+
+/* A block in a page that several classes share. */
+static void mixed_enter(struct model_heap *h, const struct model_block *block)
+{
+	size_t pfn = pfn_of(block->ptr);
+
+	MUST(obm_compact && !(h->flags & OBM_HEAP_HARDEN));
+	MUST(offset_in_page(block->ptr) % OBM_UNIT == 0);
+	MUST(offset_in_page(block->ptr) + block->usable <= PAGE_SIZE);
+	h->quant_bytes += mixed_rest(block);
+	h->pool_bytes -= mixed_rest(block);
+	if (model.page_live[pfn]++) {
+		MUST(model.page_mixed[pfn]);
+		MUST(model.page_heap[pfn] == block->heap);
+		return;
+	}
+	model.page_mixed[pfn] = true;
+	model.page_order[pfn] = 0;
+	model.page_class[pfn] = OBM_UNIT;
+	model.page_heap[pfn] = block->heap;
+	h->pool_pages++;
+	h->nr_pools++;
+	h->pool_bytes += OBM_UNITS * OBM_UNIT;
+}
+
+static void mixed_leave(struct model_heap *h, const struct model_block *block)
+{
+	size_t pfn = pfn_of(block->ptr);
+
+	h->quant_bytes -= mixed_rest(block);
+	h->pool_bytes += mixed_rest(block);
+	if (--model.page_live[pfn])
+		return;
+	model.page_mixed[pfn] = false;
+	h->pool_pages--;
+	h->nr_pools--;
+	h->pool_bytes -= OBM_UNITS * OBM_UNIT;
+}
+
 static void page_enter(struct model_heap *h, const struct model_block *block)
 {
 	const struct obm_class *class;
 	size_t pfn;
 
+	if (block->mixed) {
+		mixed_enter(h, block);
+		return;
+	}
 	class = &obm_classes[class_index(block->usable)];
 	/* Runs of pages are aligned to their size. */
 	pfn = pfn_of(block->ptr) & ~(BIT(class->order) - 1);
 	MUST((block->ptr - (char *)page_address(&sim_pages[pfn])) %
 	     class->size == 0);
 	if (model.page_live[pfn]++) {
+		MUST(!model.page_mixed[pfn]);
 		MUST(model.page_class[pfn] == block->usable);
 		MUST(model.page_heap[pfn] == block->heap);
 		return;
@@ -119,6 +170,10 @@ static void page_leave(struct model_heap *h, const struct model_block *block)
 {
 	const struct obm_class *class;
 
+	if (block->mixed) {
+		mixed_leave(h, block);
+		return;
+	}
 	class = &obm_classes[class_index(block->usable)];
 	if (--model.page_live[pfn_of(block->ptr) & ~(BIT(class->order) - 1)])
 		return;
@@ -126,6 +181,12 @@ static void page_leave(struct model_heap *h, const struct model_block *block)
 	h->nr_pools--;
 	h->pool_bytes -= class->nr_blocks * class->size;
 	h->quant_bytes -= class_quant_bytes(class);
+}
+
+/* The one thing that the core is asked: which kind of pool it chose. */
+static bool is_mixed(const void *ptr)
+{
+	return pool_ci((struct obm_pool *)obm_page_owner(ptr)) == OBM_MIXED;
 }
 
 /* Enters a block that the core has just given. */
@@ -141,6 +202,7 @@ static void enter(struct model_heap *h, char *ptr, size_t size, bool raw)
 		.seed = sim_random(&model.rng),
 		.heap = h - model.heaps,
 		.raw = raw,
+		.mixed = !raw && is_mixed(ptr),
 		.dense = dense,
 	};
 	MUST(block->usable >= size && block->usable >= 8);

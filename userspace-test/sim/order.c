@@ -104,10 +104,13 @@ static void run(const struct tap_test *tests, unsigned int nr)
 
 int main(void)
 {
+	/* Classes have pools of their own, and arenas are whole. */
+	sim_compact = false;
 	tap_plan(order_nr_class_tests + order_nr_arena_tests +
 		 order_nr_node_tests + order_nr_race_tests +
 		 order_nr_heap_tests + order_nr_front_tests +
-		 order_nr_wide_tests + order_nr_report_tests +
+		 order_nr_wide_tests + order_nr_mixed_tests +
+		 order_nr_report_tests +
 		 order_nr_validate_tests);
 	run(order_class_tests, order_nr_class_tests);
 	run(order_arena_tests, order_nr_arena_tests);
@@ -116,6 +119,7 @@ int main(void)
 	run(order_heap_tests, order_nr_heap_tests);
 	run(order_front_tests, order_nr_front_tests);
 	run(order_wide_tests, order_nr_wide_tests);
+	run(order_mixed_tests, order_nr_mixed_tests);
 	run(order_report_tests, order_nr_report_tests);
 	run(order_validate_tests, order_nr_validate_tests);
 	return tap_status();

@@ -71,14 +71,14 @@ static void test_pools(void)
 	BROKEN(s.full->state, OBM_POOL_PARTIAL, "state differs from its count");
 	BROKEN(s.full->state, OBM_POOL_UNUSED, "in use has another state");
 	BROKEN(s.full->class_offset, obm_nr_classes << OBM_CLASS_SHIFT, "of no class");
-	BROKEN(s.full->link.next, &s.node->arenas, "in a list");
+	BROKEN(s.full->link.pprev, &s.full->link.next, "in a list");
 	if (POOLS < 4) {
 		scene_end(&s);
 		return;
 	}
 	BROKEN(s.partial->state, OBM_POOL_FULL, "state differs from its count");
 	BROKEN(s.partial->map, 0, "count differs from its map");
-	BROKEN(s.partial->link.prev->next, &s.full->link, "torn");
+	BROKEN(*s.partial->link.pprev, &s.full->link, "torn");
 	BROKEN(s.unused->state, OBM_POOL_FULL, "unused pool has another state");
 	BROKEN(s.returned->state, OBM_POOL_UNUSED,
 	       "returned pool has another state");

@@ -110,6 +110,8 @@ void sim_percpu_write(void);
 	 __atomic_store_n(sim_percpu(var), val, __ATOMIC_RELAXED))
 #define this_cpu_add(var, val)						\
 	((void)__atomic_add_fetch(sim_percpu(var), val, __ATOMIC_RELAXED))
+#define this_cpu_sub(var, val)						\
+	((void)__atomic_sub_fetch(sim_percpu(var), val, __ATOMIC_RELAXED))
 #define this_cpu_inc(var)	this_cpu_add(var, 1)
 
 /* Time: goes on when a test says so, and begins shortly before it wraps. */

@@ -16,6 +16,7 @@
 
 /* Module parameters and boot options for the next sim_start(). */
 extern unsigned int sim_front_max;
+extern bool sim_compact;
 extern bool sim_boot_init_on_free;
 
 /* A machine begins and ends with the module in it. */

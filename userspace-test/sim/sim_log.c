@@ -21,6 +21,7 @@ static atomic_long_t module_refs;
 static unsigned long module_bytes, module_objects;
 
 unsigned int sim_front_max = OBM_FRONT_MAX;
+bool sim_compact = true;
 bool sim_boot_init_on_free;
 
 /* Every sanitizer's runtime has it; without one there is nothing to call. */
@@ -159,6 +160,7 @@ void sim_start(unsigned int small_max, u64 seed)
 	obm_page_init();
 	obm_harden = false;
 	obm_front_max = sim_front_max;
+	obm_compact = sim_compact;
 	obm_front_kib = 256;
 	if (obm_class_init(small_max) || obm_table_init() ||
 	    obm_arena_init() || obm_front_init() || obm_heap_init())
