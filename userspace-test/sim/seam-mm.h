@@ -31,17 +31,23 @@ struct page {
 extern struct page sim_pages[];
 extern char *sim_base;
 
-struct pglist_data {
-	atomic_long_t slab_bytes;
+enum node_stat_item {
+	NR_SLAB_RECLAIMABLE_B,		/* these two in bytes */
+	NR_SLAB_UNRECLAIMABLE_B,
+	NR_KERNEL_MISC_RECLAIMABLE,	/* in pages */
+	NR_VM_NODE_STAT_ITEMS
 };
 
-enum node_stat_item { NR_SLAB_RECLAIMABLE_B, NR_SLAB_UNRECLAIMABLE_B };
+struct pglist_data {
+	atomic_long_t stat[NR_VM_NODE_STAT_ITEMS];
+};
 
 bool virt_addr_valid(const void *ptr);
 struct page *virt_to_page(const void *ptr);
 void *page_address(const struct page *page);
 int page_to_nid(const struct page *page);
 struct pglist_data *page_pgdat(const struct page *page);
+struct pglist_data *NODE_DATA(int nid);
 void mod_node_page_state(struct pglist_data *pgdat, enum node_stat_item item,
 			 long delta);
 
@@ -50,6 +56,30 @@ struct page *alloc_pages_node(int nid, gfp_t gfp, unsigned int order);
 void __free_pages(struct page *page, unsigned int order);
 #define __free_page(page)	__free_pages(page, 0)
 void split_page(struct page *page, unsigned int order);
+
+/* Reclaim */
+struct shrink_control {
+	gfp_t gfp_mask;
+	int nid;
+	unsigned long nr_to_scan;
+	unsigned long nr_scanned;
+};
+
+struct shrinker {
+	unsigned long (*count_objects)(struct shrinker *shrinker,
+				       struct shrink_control *sc);
+	unsigned long (*scan_objects)(struct shrinker *shrinker,
+				      struct shrink_control *sc);
+};
+
+#define SHRINK_STOP		(~0UL)
+#define SHRINK_EMPTY		(~0UL - 1)
+#define SHRINKER_NUMA_AWARE	BIT(2)
+struct shrinker *shrinker_alloc(unsigned int flags, const char *fmt, ...)
+	__printf(2, 3);
+void shrinker_register(struct shrinker *shrinker);
+void shrinker_free(struct shrinker *shrinker);
+void mm_account_reclaimed_pages(unsigned long pages);
 
 bool want_init_on_alloc(gfp_t gfp);
 bool want_init_on_free(void);

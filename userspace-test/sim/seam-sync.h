@@ -134,6 +134,7 @@ struct mutex {
 #define DEFINE_MUTEX(name) \
 	struct mutex name = { .lock = PTHREAD_MUTEX_INITIALIZER }
 void mutex_lock(struct mutex *mutex);
+bool mutex_trylock(struct mutex *mutex);
 void mutex_unlock(struct mutex *mutex);
 void raw_spin_lock_init(raw_spinlock_t *lock);
 unsigned long sim_raw_lock(raw_spinlock_t *lock);

@@ -56,6 +56,8 @@
 #define PTR_ALIGN_DOWN(p, a)						\
 	((typeof(p))((unsigned long)(p) & ~((unsigned long)(a) - 1)))
 #endif
+/* Of any type, as the kernel's. */
+#define abs(x)			labs(x)
 #define cpu_relax()		do { } while (0)
 #define __percpu
 

@@ -43,6 +43,15 @@ void sim_pages_check_empty(void);
 unsigned long sim_pages_held(void);
 bool sim_page_is_held(const void *addr);
 void *sim_mem(void);
+/* What the kernel's counters say of them. */
+long sim_stat_pages(enum node_stat_item item);
+/*
+ * The kernel asks the shrinker for @nr pages of a node, and gets so many. With
+ * sim_pressure, so many of 1000 allocations that may sleep do so.
+ */
+unsigned long sim_reclaim(int nid, unsigned long nr);
+extern unsigned int sim_pressure;
+void sim_allocates(gfp_t gfp);
 /* What kmalloc() gave out, in bytes asked for. */
 unsigned long sim_slab_bytes(void);
 unsigned long sim_slab_objects(void);

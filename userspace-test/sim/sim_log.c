@@ -152,6 +152,7 @@ void sim_start(unsigned int small_max, u64 seed)
 	sim_no_junk = false;
 	sim_expect_warn = false;
 	sim_nr_warn = 0;
+	sim_pressure = 0;
 	nr_online_nodes = 3;
 	sim_init_on_free = sim_boot_init_on_free;
 	sim_pages_start();

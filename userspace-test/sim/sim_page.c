@@ -66,12 +66,109 @@ struct pglist_data *page_pgdat(const struct page *page)
 	return &pgdats[page_to_nid(page)];
 }
 
+struct pglist_data *NODE_DATA(int nid)
+{
+	if (nid != 0 && nid != 1)
+		sim_die("node %d has no pages", nid);
+	return &pgdats[nid];
+}
+
 void mod_node_page_state(struct pglist_data *pgdat, enum node_stat_item item,
 			 long delta)
 {
-	if (item != NR_SLAB_UNRECLAIMABLE_B && item != NR_SLAB_RECLAIMABLE_B)
-		sim_die("counts pages under another heading");
-	atomic_long_add(delta, &pgdat->slab_bytes);
+	if (item != NR_KERNEL_MISC_RECLAIMABLE && delta % (long)PAGE_SIZE)
+		sim_die("counts parts of pages");
+	atomic_long_add(delta, &pgdat->stat[item]);
+}
+
+/* What the counters say, all headings together. */
+long sim_stat_pages(enum node_stat_item item)
+{
+	unsigned long unit = item == NR_KERNEL_MISC_RECLAIMABLE ? 1 : PAGE_SIZE;
+
+	return (atomic_long_read(&pgdats[0].stat[item]) +
+		atomic_long_read(&pgdats[1].stat[item])) / (long)unit;
+}
+
+/*
+ * Reclaim, as an allocation that may sleep would run it: one shrinker, asked as
+ * do_shrink_slab() asks, credited by the pages themselves.
+ */
+static struct shrinker *shrinker;
+unsigned int sim_pressure;
+static __thread unsigned long *reclaimed;
+
+struct shrinker *shrinker_alloc(unsigned int flags, const char *fmt, ...)
+{
+	if (flags != SHRINKER_NUMA_AWARE || !fmt || shrinker)
+		sim_die("a shrinker that the simulation does not know");
+	return calloc(1, sizeof(struct shrinker));
+}
+
+void shrinker_register(struct shrinker *new)
+{
+	if (!new->count_objects || !new->scan_objects)
+		sim_die("a shrinker that does nothing");
+	shrinker = new;
+}
+
+void shrinker_free(struct shrinker *old)
+{
+	if (old != shrinker)
+		sim_die("frees a shrinker that is none");
+	free(shrinker);
+	shrinker = NULL;
+}
+
+void mm_account_reclaimed_pages(unsigned long pages)
+{
+	if (reclaimed)
+		*reclaimed += pages;
+}
+
+unsigned long sim_reclaim(int nid, unsigned long nr)
+{
+	struct shrink_control sc = {
+		.nid = nid, .nr_to_scan = nr, .nr_scanned = nr,
+	};
+	unsigned long credit = 0, freed, count;
+
+	sim_might_sleep("reclaims memory");
+	if (reclaimed)
+		sim_die("reclaims memory while it does");
+	count = shrinker->count_objects(shrinker, &sc);
+	if (!count)
+		sim_die("the shrinker does not know what it has");
+	if (count == SHRINK_EMPTY)
+		return 0;
+	reclaimed = &credit;
+	freed = shrinker->scan_objects(shrinker, &sc);
+	reclaimed = NULL;
+	if (!freed)
+		sim_die("the shrinker would be asked for ever");
+	if (freed == SHRINK_STOP)
+		freed = 0;
+	else if (sc.nr_scanned < nr || sc.nr_scanned < freed)
+		sim_die("the shrinker scanned %lu and freed %lu", sc.nr_scanned,
+			freed);
+	/* Not counted: raw blocks that waited, and what interrupts free. */
+	if (freed > credit)
+		sim_die("the shrinker says %lu pages, and credits %lu", freed,
+			credit);
+	return freed;
+}
+
+/* Each allocation that may wait for memory may have to. */
+void sim_allocates(gfp_t gfp)
+{
+	static unsigned int dice;
+	unsigned int n;
+
+	if (!sim_pressure || !gfpflags_allow_blocking(gfp) || reclaimed)
+		return;
+	n = __atomic_add_fetch(&dice, 0x9e3779b1U, __ATOMIC_RELAXED);
+	if ((n >> 8) % 1000 < sim_pressure)
+		sim_reclaim(n >> 31, 1 + (n >> 20) % 100);
 }
 
 bool node_online(int nid)
@@ -202,6 +299,7 @@ static void gfp_check(gfp_t gfp, unsigned int order)
 {
 	sim_might_take_sleeping_lock("takes pages");
 	might_alloc(gfp);
+	sim_allocates(gfp);
 	if (gfp & (__GFP_HIGHMEM | __GFP_COMP | __GFP_MOVABLE))
 		sim_die("takes pages that blocks cannot use: GFP %#x", gfp);
 	if ((gfp & __GFP_DMA) && (gfp & __GFP_DMA32))
@@ -427,11 +525,14 @@ void sim_pages_start(void)
 
 void sim_pages_check_empty(void)
 {
+	int item;
+
 	if (nr_held)
 		sim_die("%lu pages were not given back", nr_held);
-	if (atomic_long_read(&pgdats[0].slab_bytes) ||
-	    atomic_long_read(&pgdats[1].slab_bytes))
-		sim_die("the page counters are off by %ld and %ld bytes",
-			atomic_long_read(&pgdats[0].slab_bytes),
-			atomic_long_read(&pgdats[1].slab_bytes));
+	for (item = 0; item < NR_VM_NODE_STAT_ITEMS; item++)
+		if (atomic_long_read(&pgdats[0].stat[item]) ||
+		    atomic_long_read(&pgdats[1].stat[item]))
+			sim_die("the page counters %d are off by %ld and %ld",
+				item, atomic_long_read(&pgdats[0].stat[item]),
+				atomic_long_read(&pgdats[1].stat[item]));
 }

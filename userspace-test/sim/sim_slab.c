@@ -69,6 +69,7 @@ static void *object_get(struct kmem_cache *cache, size_t size, gfp_t gfp,
 
 	sim_might_take_sleeping_lock("takes a slab object");
 	might_alloc(gfp);
+	sim_allocates(gfp);
 	if (gfp & (__GFP_HIGHMEM | __GFP_DMA | __GFP_DMA32 | __GFP_MOVABLE |
 		   __GFP_COMP | __GFP_THISNODE))
 		sim_die("takes a slab object with GFP %#x", gfp);

@@ -61,6 +61,17 @@ void mutex_lock(struct mutex *mutex)
 	lock_take(mutex);
 }
 
+/* Who holds it already does not get it, as anybody else. */
+bool mutex_trylock(struct mutex *mutex)
+{
+	if (sim_context.irq || sim_context.nr_raw_locks)
+		sim_die("tries for a mutex in an interrupt or under a raw lock");
+	if (pthread_mutex_trylock(&mutex->lock))
+		return false;
+	__atomic_store_n(&mutex->owner, &sim_context, __ATOMIC_RELAXED);
+	return true;
+}
+
 void mutex_unlock(struct mutex *mutex)
 {
 	lock_drop(mutex);
