@@ -44,7 +44,7 @@ static s64 node_pages(struct pglist_data *pgdat, enum node_stat_item item)
 	return pages;
 }
 
-/* Bytes of all slab memory. */
+/* Bytes of all slab memory and of unused pages. */
 s64 bench_taken_bytes(void)
 {
 	s64 pages = 0;
@@ -54,6 +54,8 @@ s64 bench_taken_bytes(void)
 	for_each_online_node(nid) {
 		pages += node_pages(NODE_DATA(nid), NR_SLAB_RECLAIMABLE_B);
 		pages += node_pages(NODE_DATA(nid), NR_SLAB_UNRECLAIMABLE_B);
+		/* As which pages in no pool of a heap count. */
+		pages += node_pages(NODE_DATA(nid), NR_KERNEL_MISC_RECLAIMABLE);
 	}
 	preempt_enable();
 	return pages << PAGE_SHIFT;

@@ -101,18 +101,35 @@ static unsigned int arena_keep(struct obm_heap *heap, unsigned int order,
 }
 
 /* Gives back what a new arena shall not keep. */
-static void arena_cut(struct obm_arena *arena, unsigned int keep)
+static void arena_cut(const struct obm_heap *heap, struct obm_arena *arena,
+		      unsigned int keep)
 {
 	unsigned int idx, nr = arena_nr_pools(arena);
 
 	split_page(arena->page, arena->order);
-	obm_pages_put_single(arena->page + keep, nr - keep);
+	obm_pages_cut(heap, arena->page + keep, nr - keep);
 	arena->split = true;
 	arena->returned_mask = GENMASK_ULL(nr - 1, keep);
 	arena->free_mask &= ~arena->returned_mask;
 	arena->nr_free = keep;
 	for (idx = keep; idx < nr; idx++)
 		arena->pools[idx].state = OBM_POOL_RETURNED;
+}
+
+/*
+ * Tells /proc/meminfo how many pages are unused, if that is @step or more off:
+ * exactly when an arena or single pages come or go, else in larger steps, so
+ * that a pool that comes and goes costs nothing.
+ */
+static void unused_show(struct obm_node *node, long step)
+{
+	long off = node->nr_unused - node->nr_shown;
+
+	lockdep_assert_held(&node->lock);
+	if (abs(off) < step)
+		return;
+	node->nr_shown = node->nr_unused;
+	obm_pages_show_unused(node->heap, node->nid, off);
 }
 
 static struct obm_arena *arena_new(unsigned int order, gfp_t gfp, int nid)
@@ -181,12 +198,12 @@ static struct obm_arena *arena_try(struct obm_heap *heap, unsigned int order,
 	arena = arena_new(order, gfp, nid);
 	if (!arena)
 		goto err_uncharge;
-	arena->page = obm_pages_get(order, gfp, nid);
+	arena->page = obm_pages_get(heap, order, gfp, nid);
 	if (!arena->page)
 		goto err_free;
 	arena->base = page_address(arena->page);
 	if (keep < arena_nr_pools(arena))
-		arena_cut(arena, keep);
+		arena_cut(heap, arena, keep);
 	obm_san_get_pages(arena->base, keep * PAGE_SIZE);
 	obm_charge_peak(heap);
 	return arena;
@@ -262,6 +279,7 @@ void obm_arena_add(struct obm_node *node, struct obm_arena *arena)
 	node->nr_empty++;
 	node->nr_pages += nr_pages;
 	node->nr_unused += nr_pages;
+	unused_show(node, 1);
 	node->meta_bytes += obm_arena_meta_bytes(arena->order);
 }
 
@@ -278,6 +296,7 @@ void obm_arena_del(struct obm_node *node, struct obm_arena *arena)
 	node->nr_empty -= arena_is_empty(arena);
 	node->nr_pages -= arena_nr_pages(arena);
 	node->nr_unused -= arena->nr_free;
+	unused_show(node, 1);
 	node->meta_bytes -= obm_arena_meta_bytes(arena->order);
 }
 
@@ -295,18 +314,17 @@ void obm_arena_release(struct obm_heap *heap, struct obm_arena *arena)
 
 	/* Page by page: a returned one may be anybody's by now. */
 	for (idx = 0; idx < arena_nr_pools(arena); idx++) {
-		struct page *page = arena->page + idx;
-
 		if (arena->returned_mask & BIT_ULL(idx))
 			continue;
-		obm_page_set_owner(page, 1, 0);
+		obm_page_set_owner(arena->page + idx, 1, 0);
 		obm_san_put_pages(arena->base + ((size_t)idx << PAGE_SHIFT),
 				  PAGE_SIZE);
-		if (arena->split)
-			obm_pages_put_single(page, 1);
 	}
-	if (!arena->split)
-		obm_pages_put(arena->page, arena->order);
+	if (arena->split)
+		obm_pages_put_mask(heap, arena->page, arena_all_mask(arena) &
+						      ~arena->returned_mask);
+	else
+		obm_pages_put(heap, arena->page, arena->order);
 
 	obm_uncharge(heap, nr_pages * PAGE_SIZE +
 			   obm_arena_meta_bytes(arena->order));
@@ -378,6 +396,7 @@ struct obm_pool *obm_arena_take_pool(struct obm_node *node, unsigned int order)
 	arena->nr_free -= BIT(order);
 	bucket_add(node, arena);
 	node->nr_unused -= BIT(order);
+	unused_show(node, OBM_SHOW_STEP);
 
 	for (i = 1; i < BIT(order); i++)
 		arena->pools[idx + i].state = OBM_POOL_TAIL;
@@ -411,6 +430,7 @@ struct obm_arena *obm_arena_give_pool(struct obm_node *node,
 	arena->nr_free += BIT(order);
 	bucket_add(node, arena);
 	node->nr_unused += BIT(order);
+	unused_show(node, OBM_SHOW_STEP);
 	for (i = 1; i < BIT(order); i++) {
 		pool[i].state = OBM_POOL_UNUSED;
 		obm_page_set_owner(arena->page + pool->idx + i, 1,
@@ -457,6 +477,7 @@ static u64 arena_return_unused(struct obm_node *node, struct obm_arena *arena)
 	}
 	node->nr_pages -= nr;
 	node->nr_unused -= nr;
+	unused_show(node, 1);
 	node->nr_pages_put += nr;
 	return mask;
 }
@@ -489,8 +510,7 @@ static size_t arena_trim_one(struct obm_node *node)
 	raw_spin_unlock_irqrestore(&node->lock, flags);
 
 	/* From here on the arena may be gone; the marked pages are ours. */
-	for (; mask; mask &= mask - 1)
-		obm_pages_put_single(page + __ffs64(mask), 1);
+	obm_pages_put_mask(heap, page, mask);
 	obm_uncharge(heap, bytes);
 	return bytes;
 }

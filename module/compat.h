@@ -16,4 +16,13 @@
 #define obm_page_word(page)	((page)->index)
 #endif
 
+/* What slab allocators credit a task with that is reclaiming memory. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+static inline void mm_account_reclaimed_pages(unsigned long pages)
+{
+	if (current->reclaim_state)
+		current->reclaim_state->reclaimed_slab += pages;
+}
+#endif
+
 #endif /* OBM_COMPAT_H */

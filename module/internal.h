@@ -166,6 +166,12 @@ struct obm_node_class {
 /* Blocks that are moved under one hold of a lock. */
 #define OBM_BATCH		64U
 
+/*
+ * So many pages must become unused or used before /proc/meminfo is told: few
+ * beside what its own counters on each CPU may be off.
+ */
+#define OBM_SHOW_STEP		16
+
 /* Sizes of maps outside of pools: 2, 4, 8, … longs. */
 #define OBM_NR_MAP_SIZES	8
 
@@ -185,6 +191,7 @@ struct obm_node_class {
  * @nr_empty: L: arenas in which no pool is in use
  * @nr_pages: L: pages of all arenas that were not returned
  * @nr_unused: L: pages of all arenas that are in no pool
+ * @nr_shown: L: how many of them /proc/meminfo shows as reclaimable
  * @meta_bytes: L: of this structure, its arenas' descriptors and maps
  * @nr_arenas_got: L: arenas taken so far
  * @nr_arenas_put: L: arenas given back so far
@@ -194,7 +201,9 @@ struct obm_node_class {
  * @mixed: L: shared pools; of blocks it counts none
  * @classes: L: one per class, obm_nr_classes of them
  *
- * Invariant: @nr_pages == @nr_unused + sum of classes[].nr_pools << order.
+ * Invariants: @nr_pages == @nr_unused + sum of classes[].nr_pools << order.
+ * @nr_shown and @nr_unused differ by less than OBM_SHOW_STEP, and not at all
+ * once there is no arena.
  */
 struct obm_node {
 	raw_spinlock_t lock;
@@ -209,6 +218,7 @@ struct obm_node {
 	unsigned long nr_empty;
 	unsigned long nr_pages;
 	unsigned long nr_unused;
+	unsigned long nr_shown;
 	unsigned long meta_bytes;
 	unsigned long nr_arenas_got;
 	unsigned long nr_arenas_put;
@@ -335,9 +345,19 @@ void obm_page_init(void);
 void obm_page_set_owner(struct page *page, unsigned int nr,
 			unsigned long owner);
 unsigned long obm_page_owner(const void *ptr);
-struct page *obm_pages_get(unsigned int order, gfp_t gfp, int nid);
-void obm_pages_put(struct page *page, unsigned int order);
-void obm_pages_put_single(struct page *page, unsigned int nr);
+struct page *obm_pages_get(const struct obm_heap *heap, unsigned int order,
+			   gfp_t gfp, int nid);
+void obm_pages_put(const struct obm_heap *heap, struct page *page,
+		   unsigned int order);
+void obm_pages_put_single(const struct obm_heap *heap, struct page *page,
+			  unsigned int nr);
+void obm_pages_cut(const struct obm_heap *heap, struct page *page,
+		   unsigned int nr);
+struct page *obm_page_get_meta(gfp_t gfp, int nid);
+void obm_page_put_meta(struct page *page);
+void obm_pages_put_mask(const struct obm_heap *heap, struct page *page,
+			u64 mask);
+void obm_pages_show_unused(const struct obm_heap *heap, int nid, long nr);
 bool obm_may_return(void);
 
 static inline gfp_t obm_meta_gfp(gfp_t gfp)

@@ -11,14 +11,14 @@ static struct obm_node *node_alloc(gfp_t gfp, int nid)
 
 	if (!node_has_page())
 		return kzalloc_node(node_bytes(), gfp, nid);
-	page = obm_pages_get(0, gfp | __GFP_ZERO, nid);
+	page = obm_page_get_meta(gfp, nid);
 	return page ? page_address(page) : NULL;
 }
 
 static void node_free(struct obm_node *node)
 {
 	if (node_has_page())
-		obm_pages_put(virt_to_page(node), 0);
+		obm_page_put_meta(virt_to_page(node));
 	else
 		kfree(node);
 }

@@ -56,14 +56,43 @@ void obm_page_set_owner(struct page *page, unsigned int nr,
  * The pages count as slab pages in /proc/meminfo: memory in use by the kernel
  * in small pieces, which is what a reader of that line wants to know.
  */
-static void pages_account(struct page *page, long nr)
+static void pages_account(const struct obm_heap *heap,
+			  struct pglist_data *pgdat, long nr)
 {
-	mod_node_page_state(page_pgdat(page), NR_SLAB_UNRECLAIMABLE_B,
+	mod_node_page_state(pgdat, heap->flags & OBM_HEAP_RECLAIMABLE ?
+				   NR_SLAB_RECLAIMABLE_B :
+				   NR_SLAB_UNRECLAIMABLE_B,
 			    nr * (long)PAGE_SIZE);
+}
+
+/* Pages that go back; if the task is reclaiming memory, it has done well. */
+static void pages_account_put(const struct obm_heap *heap, struct page *page,
+			      unsigned int nr)
+{
+	pages_account(heap, page_pgdat(page), -(long)nr);
+	mm_account_reclaimed_pages(nr);
+}
+
+/**
+ * obm_pages_show_unused() - pages come to be in no pool, or are so no more
+ * @heap: whose pages they are
+ * @nid: their node
+ * @nr: how many; negative if they are used from now on
+ *
+ * The shrinker gives such pages back to who asks, so they are no slab pages but
+ * reclaimable ones, which MemAvailable contains.
+ *
+ * Context: Any context.
+ */
+void obm_pages_show_unused(const struct obm_heap *heap, int nid, long nr)
+{
+	pages_account(heap, NODE_DATA(nid), -nr);
+	mod_node_page_state(NODE_DATA(nid), NR_KERNEL_MISC_RECLAIMABLE, nr);
 }
 
 /**
  * obm_pages_get() - take a run of pages
+ * @heap: for which; they count by its flags
  * @order: 1 << @order pages
  * @gfp: for the page allocator, cleared of what a block may not have
  * @nid: node to prefer, or NUMA_NO_NODE for that of the task's memory policy
@@ -71,7 +100,8 @@ static void pages_account(struct page *page, long nr)
  * Context: As @gfp says; no lock held.
  * Return: the first page, or NULL.
  */
-struct page *obm_pages_get(unsigned int order, gfp_t gfp, int nid)
+struct page *obm_pages_get(const struct obm_heap *heap, unsigned int order,
+			   gfp_t gfp, int nid)
 {
 	struct page *page;
 
@@ -80,23 +110,64 @@ struct page *obm_pages_get(unsigned int order, gfp_t gfp, int nid)
 	else
 		page = alloc_pages_node(nid, gfp, order);
 	if (page)
-		pages_account(page, 1L << order);
+		pages_account(heap, page_pgdat(page), 1L << order);
 	return page;
 }
 
 /* Gives back a run as it was taken; its pages have no owner any more. */
-void obm_pages_put(struct page *page, unsigned int order)
+void obm_pages_put(const struct obm_heap *heap, struct page *page,
+		   unsigned int order)
 {
-	pages_account(page, -(1L << order));
+	pages_account_put(heap, page, 1U << order);
 	__free_pages(page, order);
 }
 
 /* Gives back @nr pages of a run that split_page() made single pages of. */
-void obm_pages_put_single(struct page *page, unsigned int nr)
+void obm_pages_put_single(const struct obm_heap *heap, struct page *page,
+			  unsigned int nr)
 {
-	pages_account(page, -(long)nr);
+	pages_account_put(heap, page, nr);
 	for (; nr--; page++)
 		__free_page(page);
+}
+
+/* The same of pages that were more than was wanted: nothing is reclaimed. */
+void obm_pages_cut(const struct obm_heap *heap, struct page *page,
+		   unsigned int nr)
+{
+	pages_account(heap, page_pgdat(page), -(long)nr);
+	for (; nr--; page++)
+		__free_page(page);
+}
+
+/*
+ * A zeroed page for a descriptor; it may outlive its heap, and counts as slab
+ * memory that cannot be reclaimed.
+ */
+struct page *obm_page_get_meta(gfp_t gfp, int nid)
+{
+	struct page *page = alloc_pages_node(nid, gfp | __GFP_ZERO, 0);
+
+	if (page)
+		mod_node_page_state(page_pgdat(page), NR_SLAB_UNRECLAIMABLE_B,
+				    PAGE_SIZE);
+	return page;
+}
+
+void obm_page_put_meta(struct page *page)
+{
+	mod_node_page_state(page_pgdat(page), NR_SLAB_UNRECLAIMABLE_B,
+			    -(long)PAGE_SIZE);
+	__free_page(page);
+}
+
+/* Of such a run the pages whose bits are set in @mask. */
+void obm_pages_put_mask(const struct obm_heap *heap, struct page *page,
+			u64 mask)
+{
+	pages_account_put(heap, page, hweight64(mask));
+	for (; mask; mask &= mask - 1)
+		__free_page(page + __ffs64(mask));
 }
 
 /*

@@ -18,12 +18,12 @@ static struct page *raw_get_pages(struct obm_raw *raw, gfp_t gfp, int nid)
 {
 	unsigned int got = 1U << raw->order;
 
-	raw->page = obm_pages_get(raw->order, gfp, nid);
+	raw->page = obm_pages_get(raw->heap, raw->order, gfp, nid);
 	if (raw->page && raw->nr_pages < got) {
 		split_page(raw->page, raw->order);
 		raw->split = true;
-		obm_pages_put_single(raw->page + raw->nr_pages,
-				     got - raw->nr_pages);
+		obm_pages_cut(raw->heap, raw->page + raw->nr_pages,
+			      got - raw->nr_pages);
 	}
 	return raw->page;
 }
@@ -32,9 +32,9 @@ static void raw_put_pages(struct obm_raw *raw)
 {
 	obm_page_set_owner(raw->page, raw->nr_pages, 0);
 	if (raw->split)
-		obm_pages_put_single(raw->page, raw->nr_pages);
+		obm_pages_put_single(raw->heap, raw->page, raw->nr_pages);
 	else
-		obm_pages_put(raw->page, raw->order);
+		obm_pages_put(raw->heap, raw->page, raw->order);
 }
 
 /**
@@ -223,7 +223,7 @@ bool obm_raw_shrink(struct obm_raw *raw, unsigned int nr_pages)
 
 	kmemleak_free_part(page_address(raw->page + nr_pages),
 			   (had - nr_pages) * PAGE_SIZE);
-	obm_pages_put_single(raw->page + nr_pages, had - nr_pages);
+	obm_pages_put_single(heap, raw->page + nr_pages, had - nr_pages);
 	obm_uncharge(heap, (had - nr_pages) * PAGE_SIZE);
 	return true;
 }

@@ -40,6 +40,7 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
+#include <linux/swap.h>
 #include <linux/topology.h>
 #include <linux/vmstat.h>
 #include <linux/workqueue.h>

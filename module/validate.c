@@ -161,6 +161,8 @@ static const char *node_check_counts(struct obm_node *node,
 		return "the count of pages is wrong";
 	if (node->nr_unused != tally->nr_unused)
 		return "the count of unused pools is wrong";
+	if (abs((long)(node->nr_unused - node->nr_shown)) >= OBM_SHOW_STEP)
+		return "/proc/meminfo is told another count of unused pools";
 	if (nr_pools != tally->nr_pools)
 		return "the count of pools is wrong";
 	if (nr_blocks != tally->nr_blocks)

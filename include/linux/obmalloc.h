@@ -37,7 +37,10 @@
 
 /* Charge every page of the heap to the memory cgroup of who made it grow. */
 #define OBM_HEAP_ACCOUNT	BIT(0)
-/* The heap's blocks are caches: group its pages with reclaimable ones. */
+/*
+ * The heap's blocks are caches: group its pages with reclaimable ones and show
+ * them as such. Who creates it has a shrinker that frees blocks.
+ */
 #define OBM_HEAP_RECLAIMABLE	BIT(1)
 
 /*

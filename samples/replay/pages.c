@@ -41,7 +41,7 @@ static s64 node_pages(struct pglist_data *pgdat, enum node_stat_item item)
 	return pages;
 }
 
-/* Bytes of all slab memory. Context: any. */
+/* Bytes of all slab memory and of unused pages. Context: any. */
 s64 replay_taken_bytes(void)
 {
 	s64 pages = 0;
@@ -51,6 +51,8 @@ s64 replay_taken_bytes(void)
 	for_each_online_node(nid) {
 		pages += node_pages(NODE_DATA(nid), NR_SLAB_RECLAIMABLE_B);
 		pages += node_pages(NODE_DATA(nid), NR_SLAB_UNRECLAIMABLE_B);
+		/* As which pages in no pool of a heap count. */
+		pages += node_pages(NODE_DATA(nid), NR_KERNEL_MISC_RECLAIMABLE);
 	}
 	preempt_enable();
 	return pages << PAGE_SHIFT;

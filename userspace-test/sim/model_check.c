@@ -177,8 +177,13 @@ void model_check_all(void)
 	MUST(s.held_bytes == sum_of(&s));
 	if (sim_work_pending())
 		return;
+	/* Of descriptors, the last may wait for RCU. */
 	sim_run_rcu();
 	MUST(sim_pages_held() == pages + in_pages);
+	/* All but the model's own page count under one heading or another. */
+	MUST(sim_stat_pages(NR_SLAB_RECLAIMABLE_B) +
+	     sim_stat_pages(NR_SLAB_UNRECLAIMABLE_B) +
+	     sim_stat_pages(NR_KERNEL_MISC_RECLAIMABLE) == (long)(pages + in_pages) - 1);
 	MUST(sim_heap_bytes() == meta - in_pages * PAGE_SIZE);
 }
 
