@@ -73,11 +73,12 @@ static struct obm_arena *bucket_first(struct obm_node *node,
 	return hlist_entry(node->buckets[bucket].first, struct obm_arena, link);
 }
 
-static struct obm_arena *bucket_fullest(struct obm_node *node)
+/* The other end of what pools are taken from: spare ones, if any, first. */
+static struct obm_arena *bucket_emptiest(struct obm_node *node)
 {
 	if (!node->bucket_mask)
 		return NULL;
-	return bucket_first(node, __ffs64(node->bucket_mask));
+	return bucket_first(node, fls64(node->bucket_mask) - 1);
 }
 
 /*
@@ -453,20 +454,27 @@ struct obm_arena *obm_arena_give_pool(struct obm_node *node,
 	return arena;
 }
 
-/* Marks the unused pools of an arena returned; the caller gives them back. */
-static u64 arena_return_unused(struct obm_node *node, struct obm_arena *arena)
+/*
+ * Marks unused pools of an arena returned, up to @max of them; the caller gives
+ * them back. The upper ones go first, being the last that would be taken.
+ */
+static u64 arena_return_unused(struct obm_node *node, struct obm_arena *arena,
+			       unsigned long max)
 {
+	unsigned int idx, nr = min_t(unsigned long, arena->nr_free, max);
 	u64 mask = arena->free_mask;
-	unsigned int idx, nr = arena->nr_free;
 
 	lockdep_assert_held(&node->lock);
+	while (hweight64(mask) > nr)
+		mask &= mask - 1;
 	if (!arena->split && arena->order)
 		split_page(arena->page, arena->order);
 	arena->split = true;
 	bucket_del(node, arena);
-	arena->free_mask = 0;
-	arena->nr_free = 0;
+	arena->free_mask &= ~mask;
+	arena->nr_free -= nr;
 	arena->returned_mask |= mask;
+	bucket_add(node, arena);
 	for (idx = 0; idx < arena_nr_pools(arena); idx++) {
 		if (!(mask & BIT_ULL(idx)))
 			continue;
@@ -482,60 +490,63 @@ static u64 arena_return_unused(struct obm_node *node, struct obm_arena *arena)
 	return mask;
 }
 
-/* Gives back what the fullest arena with unused pools has of them. */
-static size_t arena_trim_one(struct obm_node *node)
+/* Gives back unused pages of the emptiest arena, and returns how many. */
+static unsigned long arena_trim_one(struct obm_node *node, unsigned long max)
 {
 	struct obm_heap *heap = node->heap;
 	struct obm_arena *arena;
+	unsigned long flags, nr;
 	struct page *page;
-	unsigned long flags;
-	size_t bytes;
 	u64 mask;
 
 	raw_spin_lock_irqsave(&node->lock, flags);
-	arena = bucket_fullest(node);
+	arena = bucket_emptiest(node);
 	if (!arena) {
 		raw_spin_unlock_irqrestore(&node->lock, flags);
 		return 0;
 	}
-	bytes = arena->nr_free * PAGE_SIZE;
 	if (arena_is_empty(arena)) {
+		nr = arena->nr_free;
 		obm_arena_del(node, arena);
 		raw_spin_unlock_irqrestore(&node->lock, flags);
 		obm_arena_release(heap, arena);
-		return bytes;
+		return nr;
 	}
 	page = arena->page;
-	mask = arena_return_unused(node, arena);
+	mask = arena_return_unused(node, arena, max);
 	raw_spin_unlock_irqrestore(&node->lock, flags);
 
 	/* From here on the arena may be gone; the marked pages are ours. */
 	obm_pages_put_mask(heap, page, mask);
-	obm_uncharge(heap, bytes);
-	return bytes;
+	obm_uncharge(heap, hweight64(mask) * PAGE_SIZE);
+	return hweight64(mask);
 }
 
 /**
- * obm_arena_trim() - give back every page of a node that holds no live block
+ * obm_arena_trim() - give back pages of a node that are in no pool
  * @node: the node
+ * @nr: how many at most; ULONG_MAX for all
+ *
+ * The emptiest arenas are trimmed first, and an arena in which no pool is in use
+ * goes whole: the page allocator gets the run that it gave, though that may be
+ * more than @nr.
  *
  * Context: As __free_pages(); takes and drops the node's lock for each arena.
- * Return: bytes of pages given back.
+ * Return: pages given back.
  */
-size_t obm_arena_trim(struct obm_node *node)
+unsigned long obm_arena_trim(struct obm_node *node, unsigned long nr)
 {
-	unsigned long flags, steps;
-	size_t bytes, total = 0;
+	unsigned long flags, steps, got, total = 0;
 
 	/* An arena a step; those that others add meanwhile are not waited for. */
 	raw_spin_lock_irqsave(&node->lock, flags);
 	steps = node->nr_arenas + 1;
 	raw_spin_unlock_irqrestore(&node->lock, flags);
-	while (steps--) {
-		bytes = arena_trim_one(node);
-		if (!bytes)
+	while (steps-- && total < nr) {
+		got = arena_trim_one(node, nr - total);
+		if (!got)
 			break;
-		total += bytes;
+		total += got;
 	}
 	return total;
 }

@@ -65,7 +65,7 @@ static size_t heap_trim_pools(struct obm_heap *heap)
 	int nid;
 
 	obm_for_each_node(heap, nid, node) {
-		bytes += obm_arena_trim(node);
+		bytes += obm_arena_trim(node, ULONG_MAX) * PAGE_SIZE;
 		bytes += obm_maps_release(node);
 	}
 	return bytes;

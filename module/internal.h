@@ -481,7 +481,7 @@ struct obm_pool *obm_arena_take_pool(struct obm_node *node,
 struct obm_arena *obm_arena_give_pool(struct obm_node *node,
 				      struct obm_pool *pool,
 				      unsigned int order, bool may_return);
-size_t obm_arena_trim(struct obm_node *node);
+unsigned long obm_arena_trim(struct obm_node *node, unsigned long nr);
 size_t obm_arena_meta_bytes(unsigned int order);
 
 /* node.c: small blocks, out of the pools */
