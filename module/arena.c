@@ -308,8 +308,9 @@ void obm_arena_del(struct obm_node *node, struct obm_arena *arena)
  *
  * Context: As __free_pages(); no lock held. The descriptor lives on for an RCU
  * grace period.
+ * Return: how many pages.
  */
-void obm_arena_release(struct obm_heap *heap, struct obm_arena *arena)
+unsigned int obm_arena_release(struct obm_heap *heap, struct obm_arena *arena)
 {
 	unsigned int idx, nr_pages = arena_nr_pages(arena);
 
@@ -330,6 +331,7 @@ void obm_arena_release(struct obm_heap *heap, struct obm_arena *arena)
 	obm_uncharge(heap, nr_pages * PAGE_SIZE +
 			   obm_arena_meta_bytes(arena->order));
 	call_rcu(&arena->rcu, arena_free_rcu);
+	return nr_pages;
 }
 
 /* The first pages of the aligned runs of 1 << @order unused pages. */
@@ -495,8 +497,8 @@ static unsigned long arena_trim_one(struct obm_node *node, unsigned long max)
 {
 	struct obm_heap *heap = node->heap;
 	struct obm_arena *arena;
-	unsigned long flags, nr;
 	struct page *page;
+	unsigned long flags;
 	u64 mask;
 
 	raw_spin_lock_irqsave(&node->lock, flags);
@@ -506,11 +508,9 @@ static unsigned long arena_trim_one(struct obm_node *node, unsigned long max)
 		return 0;
 	}
 	if (arena_is_empty(arena)) {
-		nr = arena->nr_free;
 		obm_arena_del(node, arena);
 		raw_spin_unlock_irqrestore(&node->lock, flags);
-		obm_arena_release(heap, arena);
-		return nr;
+		return obm_arena_release(heap, arena);
 	}
 	page = arena->page;
 	mask = arena_return_unused(node, arena, max);

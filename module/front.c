@@ -414,18 +414,8 @@ static void drain_cpu(struct drain *drain, int cpu)
 	} while (--tries);
 }
 
-/**
- * obm_front_drain() - put the blocks that wait on CPUs back into their pools
- * @heap: the heap
- * @others: those of other CPUs too, if possible
- *
- * From a task that may be preempted those of all CPUs, unless one is too busy to
- * answer; from another task those of this CPU; in an interrupt none.
- *
- * Context: Any context but NMI.
- * Return: how many blocks.
- */
-unsigned long obm_front_drain(struct obm_heap *heap, bool others)
+static unsigned long front_drain(struct obm_heap *heap, bool others,
+				 unsigned long *nr_pages)
 {
 	struct drain drain = { .heap = heap };
 	/* Asking others under a lock that they wait for would be a deadlock. */
@@ -451,16 +441,48 @@ unsigned long obm_front_drain(struct obm_heap *heap, bool others)
 	}
 	if (all)
 		migrate_enable();
-	return obm_mags_release(heap, drain.list);
+	return obm_mags_release(heap, drain.list, nr_pages);
+}
+
+/**
+ * obm_front_drain() - put the blocks that wait on CPUs back into their pools
+ * @heap: the heap
+ * @others: those of other CPUs too, if possible
+ *
+ * From a task that may be preempted those of all CPUs, unless one is too busy to
+ * answer; from another task those of this CPU; in an interrupt none.
+ *
+ * Context: Any context but NMI.
+ * Return: how many blocks.
+ */
+unsigned long obm_front_drain(struct obm_heap *heap, bool others)
+{
+	unsigned long nr_pages = 0;
+
+	return front_drain(heap, others, &nr_pages);
+}
+
+/*
+ * The same for the shrinker, which wants to know how many pages went back with
+ * arenas that fell empty. Nothing is asked of CPUs where no magazine is.
+ */
+unsigned long obm_front_shrink(struct obm_heap *heap, bool others)
+{
+	unsigned long nr_pages = 0;
+
+	if (atomic_long_read(&heap->mag_bytes))
+		front_drain(heap, others, &nr_pages);
+	return nr_pages;
 }
 
 /* The same for a CPU that is dead, or whose slots nobody uses any more. */
 void obm_front_drain_cpu(struct obm_heap *heap, unsigned int cpu)
 {
 	struct obm_mag *list = NULL;
+	unsigned long nr_pages = 0;
 
 	cpu_detach(heap, cpu, &list);
-	obm_mags_release(heap, list);
+	obm_mags_release(heap, list, &nr_pages);
 }
 
 static unsigned long slots_count(struct obm_slot __percpu *percpu, int cpu,

@@ -198,7 +198,7 @@ struct obm_heap *obm_heap_create(const char *name,
 	}
 	/* The caller runs in a module that uses us: we cannot be unloading. */
 	__module_get(THIS_MODULE);
-	list_add_tail(&heap->link, &obm_heaps);
+	list_add_tail_rcu(&heap->link, &obm_heaps);
 	obm_debugfs_add(heap);
 	mutex_unlock(&obm_heaps_lock);
 	return heap;
@@ -252,7 +252,7 @@ static bool heap_condemn(struct obm_heap *heap)
 static void heap_unlist(struct obm_heap *heap)
 {
 	mutex_lock(&obm_heaps_lock);
-	list_del(&heap->link);
+	list_del_rcu(&heap->link);
 	mutex_unlock(&obm_heaps_lock);
 }
 

@@ -14,7 +14,9 @@
  *   class  blocks of one size; its index is always called ci
  *
  * Layers, a lower one never calls a higher: class < charge, page < pool <
- * arena < mixed, node, put, raw < mag < front < heap < alloc, bulk. stats, validate, proc and debugfs look.
+ * arena < mixed, node, put, raw < mag < front < heap < alloc, bulk. shrink gives
+ * back for the kernel what it finds below heap. stats, validate, proc and debugfs
+ * look.
  *
  * Lock order:
  *   1. obm_heaps_lock	(mutex)		which heaps there are
@@ -190,7 +192,7 @@ struct obm_node_class {
  * @nr_arenas: L: arenas
  * @nr_empty: L: arenas in which no pool is in use
  * @nr_pages: L: pages of all arenas that were not returned
- * @nr_unused: L: pages of all arenas that are in no pool
+ * @nr_unused: L: pages of all arenas that are in no pool; the shrinker peeks
  * @nr_shown: L: how many of them /proc/meminfo shows as reclaimable
  * @meta_bytes: L: of this structure, its arenas' descriptors and maps
  * @nr_arenas_got: L: arenas taken so far
@@ -258,7 +260,7 @@ struct obm_raw {
  * @front: slots of each CPU; set once (cmpxchg)
  * @bh_slots: the same for softirqs
  * @slots_later: in jiffies, until when no slots are asked for; a peek
- * @link: M: in obm_heaps
+ * @link: M: in obm_heaps; the shrinker counts under RCU
  * @name: I: unique among heaps
  * @limit_bytes: I: most that @held_bytes may become, 0 for no limit
  * @nid: I: node of every page, or NUMA_NO_NODE
@@ -323,7 +325,7 @@ struct obm_heap {
 /* What the functions that look at a client's pointer say if nothing is wrong. */
 #define OBM_OK			OBM_NR_BAD
 
-/* All heaps, oldest first; M. */
+/* All heaps, oldest first; M, or read under RCU. */
 extern struct list_head obm_heaps;
 extern struct mutex obm_heaps_lock;
 
@@ -473,7 +475,7 @@ int obm_arena_init(void);
 void obm_arena_exit(void);
 struct obm_arena *obm_arena_create(struct obm_heap *heap, gfp_t gfp, int nid,
 				   unsigned int min_order);
-void obm_arena_release(struct obm_heap *heap, struct obm_arena *arena);
+unsigned int obm_arena_release(struct obm_heap *heap, struct obm_arena *arena);
 void obm_arena_add(struct obm_node *node, struct obm_arena *arena);
 void obm_arena_del(struct obm_node *node, struct obm_arena *arena);
 struct obm_pool *obm_arena_take_pool(struct obm_node *node,
@@ -496,8 +498,8 @@ unsigned int obm_node_fetch(struct obm_heap *heap, unsigned int ci,
 bool obm_node_is_busy(struct obm_heap *heap, unsigned int ci, int nid);
 
 /* put.c: small blocks, back into the pools */
-void obm_node_put(struct obm_heap *heap, unsigned int ci, void **ptrs,
-		  unsigned int nr, unsigned long caller);
+unsigned long obm_node_put(struct obm_heap *heap, unsigned int ci, void **ptrs,
+			   unsigned int nr, unsigned long caller);
 enum obm_bad obm_node_peek(struct obm_pool *pool, const void *ptr,
 			   unsigned int *ci);
 enum obm_bad obm_node_free(struct obm_pool *pool, struct obm_heap *heap,
@@ -552,6 +554,7 @@ bool obm_front_free(struct obm_heap *heap, unsigned int ci, const void *ptr,
 void obm_front_fit(struct obm_heap *heap, unsigned int ci, gfp_t gfp, size_t n);
 bool obm_front_is_off(const struct obm_heap *heap);
 unsigned long obm_front_drain(struct obm_heap *heap, bool others);
+unsigned long obm_front_shrink(struct obm_heap *heap, bool others);
 unsigned long obm_front_count(struct obm_heap *heap, unsigned int ci);
 unsigned long obm_front_allocs(struct obm_heap *heap, unsigned int ci);
 void obm_front_drain_cpu(struct obm_heap *heap, unsigned int cpu);
@@ -589,6 +592,12 @@ bool obm_heap_reclaim(struct obm_heap *heap);
 int obm_heap_init(void);
 void obm_heap_exit(void);
 size_t obm_heap_trim_all(void);
+
+/* shrink.c */
+unsigned long obm_shrink_count(int nid);
+unsigned long obm_shrink_scan(int nid, unsigned long nr);
+int obm_shrink_init(void);
+void obm_shrink_exit(void);
 
 /* validate.c */
 int obm_heap_validate_all(void);

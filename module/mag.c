@@ -150,8 +150,12 @@ unsigned int obm_mag_take_old(struct obm_mag *mag, unsigned int most,
 	return nr;
 }
 
-/* Empties detached magazines into the pools; returns how many blocks. */
-unsigned long obm_mags_release(struct obm_heap *heap, struct obm_mag *list)
+/*
+ * Empties detached magazines into the pools; returns how many blocks, and adds
+ * to @nr_pages the pages of arenas that this has emptied.
+ */
+unsigned long obm_mags_release(struct obm_heap *heap, struct obm_mag *list,
+			       unsigned long *nr_pages)
 {
 	unsigned long total = 0;
 	struct obm_mag *mag;
@@ -159,7 +163,8 @@ unsigned long obm_mags_release(struct obm_heap *heap, struct obm_mag *list)
 	while (list) {
 		mag = list;
 		list = mag->next;
-		obm_node_put(heap, mag->ci, mag->words + 1, mag->nr, _RET_IP_);
+		*nr_pages += obm_node_put(heap, mag->ci, mag->words + 1,
+					  mag->nr, _RET_IP_);
 		total += mag->nr;
 		obm_mag_free(heap, mag->ci, mag);
 	}

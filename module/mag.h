@@ -103,6 +103,7 @@ unsigned int obm_mag_move(struct obm_mag *to, struct obm_mag *from,
 			  unsigned int nr);
 unsigned int obm_mag_take_old(struct obm_mag *mag, unsigned int most,
 			      void **ptrs);
-unsigned long obm_mags_release(struct obm_heap *heap, struct obm_mag *list);
+unsigned long obm_mags_release(struct obm_heap *heap, struct obm_mag *list,
+			       unsigned long *nr_pages);
 
 #endif /* OBM_MAG_H */

@@ -76,12 +76,17 @@ static int __init obm_init(void)
 	err = obm_heap_init();
 	if (err)
 		goto err_front;
-	err = obm_proc_init();
+	err = obm_shrink_init();
 	if (err)
 		goto err_heap;
+	err = obm_proc_init();
+	if (err)
+		goto err_shrink;
 	obm_debugfs_init();
 	return 0;
 
+err_shrink:
+	obm_shrink_exit();
 err_heap:
 	obm_heap_exit();
 err_front:
@@ -97,6 +102,7 @@ static void __exit obm_exit(void)
 {
 	obm_debugfs_exit();
 	obm_proc_exit();
+	obm_shrink_exit();
 	obm_heap_exit();
 	obm_front_exit();
 	obm_arena_exit();

@@ -118,13 +118,17 @@ static noinline void pool_retire(struct obm_node *node, struct obm_pool *pool,
 		hlist_add_head(&arena->link, empty);
 }
 
-static void arenas_release(struct obm_heap *heap, struct hlist_head *empty)
+/* Returns how many pages that were. */
+static unsigned long arenas_release(struct obm_heap *heap,
+				    struct hlist_head *empty)
 {
+	unsigned long nr_pages = 0;
 	struct obm_arena *arena;
 	struct hlist_node *next;
 
 	hlist_for_each_entry_safe(arena, next, empty, link)
-		obm_arena_release(heap, arena);
+		nr_pages += obm_arena_release(heap, arena);
+	return nr_pages;
 }
 
 /* Puts back a block whose bit in the map is set again by now. */
@@ -357,9 +361,10 @@ static unsigned int put_run(struct obm_heap *heap, unsigned int ci,
  *
  * Context: Any context but NMI. Takes a node's lock once for blocks of it that
  * follow one another, and may give arenas back after it.
+ * Return: how many pages went back with arenas.
  */
-void obm_node_put(struct obm_heap *heap, unsigned int ci, void **ptrs,
-		  unsigned int nr, unsigned long caller)
+unsigned long obm_node_put(struct obm_heap *heap, unsigned int ci, void **ptrs,
+			   unsigned int nr, unsigned long caller)
 {
 	bool may_return = obm_may_return();
 	unsigned int i = 0;
@@ -380,5 +385,5 @@ void obm_node_put(struct obm_heap *heap, unsigned int ci, void **ptrs,
 	}
 	rcu_read_unlock();
 
-	arenas_release(heap, &empty);
+	return arenas_release(heap, &empty);
 }

@@ -81,7 +81,10 @@ static void rare(void)
 {
 	struct model_heap *h = &model.heaps[1 + below(MODEL_HEAPS - 1)];
 
-	switch (below(10)) {
+	switch (below(12)) {
+	case 10:
+		sim_pressure = chance(30) ? below(100) : 0;
+		break;
 	case 8:
 		sim_cpu_die(below(SIM_NR_CPUS));
 		break;
@@ -144,6 +147,8 @@ static void step(void)
 
 	if (dice < 5)
 		model_trim(model_pick_heap());
+	else if (dice < 7)
+		model_shrink();
 	else if (dice < 10)
 		rare();
 	else if (dice < 20)

@@ -175,5 +175,6 @@ void model_check_all(void);
 /* Blocks wait on CPUs no more. */
 void model_settle(struct model_heap *h);
 void model_trim(struct model_heap *heap);
+void model_shrink(void);
 
 #endif

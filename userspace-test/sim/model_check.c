@@ -187,6 +187,22 @@ void model_check_all(void)
 	MUST(sim_heap_bytes() == meta - in_pages * PAGE_SIZE);
 }
 
+/* The kernel wants pages of a node: it gets what it says, and no block goes. */
+void model_shrink(void)
+{
+	unsigned long held = sim_pages_held(), wanted = 1 + below(200);
+	unsigned long count, freed;
+	int nid = below(2);
+
+	sim_run_work();
+	count = obm_shrink_count(nid);
+	held = sim_pages_held();
+	freed = sim_reclaim(nid, wanted);
+	MUST(freed <= held - sim_pages_held());
+	MUST(freed >= min(wanted, count));
+	MUST(freed >= wanted || obm_shrink_count(nid) == 0);
+}
+
 /* Afterwards there is no page without a live block. */
 void model_trim(struct model_heap *h)
 {

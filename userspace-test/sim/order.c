@@ -109,8 +109,8 @@ int main(void)
 	tap_plan(order_nr_class_tests + order_nr_arena_tests +
 		 order_nr_node_tests + order_nr_race_tests +
 		 order_nr_heap_tests + order_nr_front_tests +
-		 order_nr_wide_tests + order_nr_mixed_tests +
-		 order_nr_report_tests +
+		 order_nr_shrink_tests + order_nr_wide_tests +
+		 order_nr_mixed_tests + order_nr_report_tests +
 		 order_nr_validate_tests);
 	run(order_class_tests, order_nr_class_tests);
 	run(order_arena_tests, order_nr_arena_tests);
@@ -118,6 +118,7 @@ int main(void)
 	run(order_race_tests, order_nr_race_tests);
 	run(order_heap_tests, order_nr_heap_tests);
 	run(order_front_tests, order_nr_front_tests);
+	run(order_shrink_tests, order_nr_shrink_tests);
 	run(order_wide_tests, order_nr_wide_tests);
 	run(order_mixed_tests, order_nr_mixed_tests);
 	run(order_report_tests, order_nr_report_tests);

@@ -164,7 +164,8 @@ void sim_start(unsigned int small_max, u64 seed)
 	obm_compact = sim_compact;
 	obm_front_kib = 256;
 	if (obm_class_init(small_max) || obm_table_init() ||
-	    obm_arena_init() || obm_front_init() || obm_heap_init())
+	    obm_arena_init() || obm_front_init() || obm_heap_init() ||
+	    obm_shrink_init())
 		sim_die("the module does not load");
 	module_bytes = sim_slab_bytes();
 	module_objects = sim_slab_objects();
@@ -193,6 +194,7 @@ void sim_end(void)
 {
 	sim_context = (struct sim_context){ };
 	sim_check_empty();
+	obm_shrink_exit();
 	obm_heap_exit();
 	obm_front_exit();
 	obm_arena_exit();

@@ -323,6 +323,7 @@ static void setup(void)
 	attrs.node = 1;
 	heaps[2] = obm_heap_create("bound", &attrs);
 	sim_fault.permille = 10;
+	sim_pressure = 20;
 	for (i = 0; i < nr_threads; i++)
 		workers[i].rng = sim_rng(seed * MAX_THREADS + i);
 }
