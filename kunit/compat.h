@@ -21,6 +21,19 @@ do {							\
 	hrtimer_setup(timer, fn, clock, mode)
 #endif
 
+/* Symbol namespaces became string literals in 6.13. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+#define OBM_KUNIT_NS	"EXPORTED_FOR_KUNIT_TESTING"
+#else
+#define OBM_KUNIT_NS	EXPORTED_FOR_KUNIT_TESTING
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+#define obm_reclaimed(state)	((state)->reclaimed_slab)
+#else
+#define obm_reclaimed(state)	((state)->reclaimed)
+#endif
+
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
 #define obm_timer_delete_sync(timer)	del_timer_sync(timer)
 #else

@@ -19,7 +19,7 @@ complain() {
 
 needs_front() {
 	case $1 in
-	obm_front*|obm_wide*|obm_bulk_*|obm_hard_*)	return 0 ;;
+	obm_front*|obm_wide*|obm_bulk_*|obm_hard_*|obm_shrink_*)	return 0 ;;
 	esac
 	return 1
 }
