@@ -66,7 +66,8 @@ what_is_free_comes_back() {
 	begin_peak "$@"
 	map_agrees
 	full=$(count_pools peak '#')
-	[ "$full" -eq $pools ] || [ "$full" -eq $((pools + 1)) ] ||
+	# All but one where the blocks came home that had waited for the next.
+	[ "$full" -ge $((pools - 1)) ] && [ "$full" -le $((pools + 1)) ] ||
 		fail "$full full pools"
 	stress free peak percent=99 seed=7
 	equal "live blocks" "$(stat_of nr_blocks peak)" $((blocks / 100))
@@ -123,7 +124,8 @@ empty_arenas_go_at_once() {
 	equal "pools in use" "$(stat_of nr_pools peak)" 0
 	equal "arenas" "$(stat_of nr_arenas peak)" 1
 	equal "unused pools" "$(stat_of nr_unused_pools peak)" 64
-	about "taken when all is free" "$(taken "$free_before")" 64
+	# Which the kernel is given when it asks, as settle makes it do.
+	about "taken when all is free" "$(taken "$free_before")" 0
 	trim peak
 	equal "arenas after a trim" "$(stat_of nr_arenas peak)" 0
 	equal "arenas got and put" "$(stat_of nr_arenas_got peak)" \

@@ -5,6 +5,7 @@
  * spaces; a newline may end the line. Numbers are decimal.
  *
  *   create NAME [limit=BYTES] [node=N] [account=0|1] [harden=0|1]
+ *				[reclaimable=0|1]
  *   destroy NAME
  *   adopt NAME			take over a heap that an earlier stress.ko left
  *   trim NAME			what obm_heap_trim() says
@@ -16,7 +17,7 @@
  *   pass NAME n=N size=S|sizes=A-B [seed=N]	from a CPU to another
  *   bad NAME kind=KIND [n=N]	mistakes that obmalloc must refuse, see bad.c
  *
- * G is kernel, nowait or atomic; no allocation warns of failing.
+ * G is kernel, nowait, atomic or account; no allocation warns of failing.
  */
 #include "stress.h"
 
@@ -37,6 +38,7 @@ enum word {
 	KEY_NODE,
 	KEY_ACCOUNT,
 	KEY_HARDEN,
+	KEY_RECLAIMABLE,
 	KEY_N,
 	KEY_SIZE,
 	KEY_SIZES,
@@ -56,6 +58,7 @@ static const char *const key_names[] = {
 	[KEY_NODE] = "node",
 	[KEY_ACCOUNT] = "account",
 	[KEY_HARDEN] = "harden",
+	[KEY_RECLAIMABLE] = "reclaimable",
 	[KEY_N] = "n",
 	[KEY_SIZE] = "size",
 	[KEY_SIZES] = "sizes",
@@ -84,6 +87,7 @@ static const struct {
 	{ "kernel", GFP_KERNEL },
 	{ "nowait", GFP_NOWAIT },
 	{ "atomic", GFP_ATOMIC },
+	{ "account", GFP_KERNEL_ACCOUNT },
 };
 
 #define SIZES	(BIT(KEY_SIZE) | BIT(KEY_SIZES))
@@ -98,7 +102,7 @@ static const struct verb {
 } verbs[] = {
 	{ "create", stress_create, 0, 0,
 	  BIT(KEY_LIMIT) | BIT(KEY_NODE) | BIT(KEY_ACCOUNT) |
-	  BIT(KEY_HARDEN) },
+	  BIT(KEY_HARDEN) | BIT(KEY_RECLAIMABLE) },
 	{ "destroy", stress_destroy },
 	{ "adopt", stress_adopt },
 	{ "trim", stress_trim },
@@ -175,6 +179,10 @@ static int parse_value(struct stress_command *cmd, enum word key, char *text)
 	case KEY_HARDEN:
 		err = parse_uint(text, 1, &number);
 		cmd->harden = number;
+		return err;
+	case KEY_RECLAIMABLE:
+		err = parse_uint(text, 1, &number);
+		cmd->reclaimable = number;
 		return err;
 	case KEY_N:
 		return parse_uint(text, MAX_BLOCKS, &cmd->n);

@@ -81,6 +81,8 @@ int stress_create(struct stress_command *cmd)
 		attrs.flags |= OBM_HEAP_ACCOUNT;
 	if (cmd->harden)
 		attrs.flags |= OBM_HEAP_HARDEN;
+	if (cmd->reclaimable)
+		attrs.flags |= OBM_HEAP_RECLAIMABLE;
 	heap = obm_heap_create(cmd->name, &attrs);
 	if (IS_ERR(heap))
 		return stress_refuse(cmd->result, PTR_ERR(heap),

@@ -78,6 +78,7 @@ enum stress_ctx {
  * @node: node=
  * @account: account=, whether to charge the memory cgroup
  * @harden: harden=, whether the heap is a hardened one
+ * @reclaimable: reclaimable=, whether its blocks are caches
  * @n: n=, how many blocks or times
  * @size_min: size= or the smaller of sizes=
  * @size_max: size= or the larger of sizes=
@@ -98,6 +99,7 @@ struct stress_command {
 	int node;
 	bool account;
 	bool harden;
+	bool reclaimable;
 	unsigned int n;
 	unsigned int size_min;
 	unsigned int size_max;
