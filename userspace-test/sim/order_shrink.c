@@ -149,10 +149,10 @@ static void test_front(void)
 	for (i = 0; i < nr; i++)
 		obm_free(ptrs[i]);
 	live = obm_alloc(heap, WHOLE, GFP_KERNEL);
-	CHECK(obm_front_mag_bytes(heap) > 0);
+	CHECK(atomic_long_read(&heap->mag_bytes) > 0);
 	held = obm_shrink_count(0);
 	CHECK_EQ(sim_reclaim(0, held), held);
-	CHECK(obm_front_mag_bytes(heap) > 0);
+	CHECK(atomic_long_read(&heap->mag_bytes) > 0);
 	/* One in use, or the shrinker would not be asked at all. */
 	obm_free(live);
 	live = NULL;
@@ -161,7 +161,7 @@ static void test_front(void)
 	CHECK(obm_shrink_count(0) > 0);
 	held = sim_pages_held();
 	CHECK_EQ(sim_reclaim(0, ULONG_MAX), held - 2);
-	CHECK_EQ(obm_front_mag_bytes(heap), 0);
+	CHECK_EQ(atomic_long_read(&heap->mag_bytes), 0);
 	CHECK_EQ(sim_pages_held(), 2);
 	order_end(heap, 2 * PER_POOL);
 }
