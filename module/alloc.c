@@ -230,7 +230,16 @@ char *obm_strdup(struct obm_heap *heap, const char *s, gfp_t gfp)
 }
 EXPORT_SYMBOL_NS_GPL(obm_strdup, OBM_NS);
 
-static enum obm_bad block_find(const void *ptr, struct obm_block *block)
+/**
+ * obm_block_find() - the block that an address lies in
+ * @ptr: any address
+ * @block: where it lies; no heap and no base where there is none
+ *
+ * Context: Any context but NMI, under rcu_read_lock(); takes a lock of the
+ * block's heap.
+ * Return: OBM_OK if @ptr starts an allocated block, else what is wrong.
+ */
+enum obm_bad obm_block_find(const void *ptr, struct obm_block *block)
 {
 	unsigned long owner = obm_page_owner(ptr);
 
@@ -405,7 +414,7 @@ void *obm_realloc(struct obm_heap *heap, void *ptr, size_t size, gfp_t gfp)
 		return block_get(heap, size, gfp, NUMA_NO_NODE, _RET_IP_);
 
 	rcu_read_lock();
-	bad = block_find(ptr, &block);
+	bad = obm_block_find(ptr, &block);
 	if (bad == OBM_OK && block.heap != heap)
 		bad = OBM_BAD_HEAP;
 	if (bad != OBM_OK) {
@@ -444,7 +453,7 @@ size_t obm_usable_size(const void *ptr)
 	if (!ptr)
 		return 0;
 	rcu_read_lock();
-	bad = block_find(ptr, &block);
+	bad = obm_block_find(ptr, &block);
 	if (bad != OBM_OK)
 		obm_report(NULL, bad, ptr, _RET_IP_);
 	rcu_read_unlock();
@@ -471,7 +480,7 @@ int obm_block_bounds(const void *ptr, void **base, size_t *size)
 	enum obm_bad bad;
 
 	rcu_read_lock();
-	bad = block_find(ptr, &block);
+	bad = obm_block_find(ptr, &block);
 	rcu_read_unlock();
 	if (bad == OBM_BAD_FOREIGN)
 		return -EFAULT;
@@ -501,7 +510,7 @@ bool obm_owns(struct obm_heap *heap, const void *ptr)
 	enum obm_bad bad;
 
 	rcu_read_lock();
-	bad = block_find(ptr, &block);
+	bad = obm_block_find(ptr, &block);
 	rcu_read_unlock();
 	return block.heap == heap && block.base && bad != OBM_BAD_DOUBLE &&
 	       bad != OBM_BAD_STALE;

@@ -137,6 +137,7 @@ static struct obm_heap *heap_new(const char *name,
 	raw_spin_lock_init(&heap->raw_lock);
 	INIT_LIST_HEAD(&heap->raws);
 	init_llist_head(&heap->raws_later);
+	obm_rcu_create(heap);
 	heap->reclaimed = jiffies - 1;
 	INIT_WORK(&heap->trim_work, heap_trim_work);
 	atomic_long_set(&heap->held_bytes, heap_bytes());
@@ -262,7 +263,8 @@ static void heap_unlist(struct obm_heap *heap)
  *	  using it or its blocks any more
  *
  * Blocks that are still allocated go with it. They are reported, a line for
- * each class, as leaks. What is not a heap, or is none any more, is refused
+ * each class, as leaks. Those given to obm_free_rcu() are none: they are waited
+ * for. What is not a heap, or is none any more, is refused
  * with a report.
  *
  * Context: Process context, may sleep. Takes and drops obm_heaps_lock.
@@ -282,6 +284,7 @@ unsigned long obm_heap_destroy(struct obm_heap *heap)
 	}
 	obm_debugfs_del(heap);
 	heap_unlist(heap);
+	obm_rcu_drain(heap);
 	cancel_work_sync(&heap->trim_work);
 	obm_front_empty(heap);
 

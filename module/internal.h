@@ -14,9 +14,9 @@
  *   class  blocks of one size; its index is always called ci
  *
  * Layers, a lower one never calls a higher: class < charge, page < pool <
- * arena < mixed, node, put, raw < mag < front < heap < alloc, bulk. shrink gives
- * back for the kernel what it finds below heap. stats, validate, proc and debugfs
- * look.
+ * arena < mixed, node, put, raw < mag < front < heap < alloc, bulk < rcu. shrink
+ * gives back for the kernel what it finds below heap. stats, validate, proc and
+ * debugfs look.
  *
  * Lock order:
  *   1. obm_heaps_lock	(mutex)		which heaps there are
@@ -282,6 +282,11 @@ struct obm_raw {
  * @raw_allocs: R: raw blocks handed out so far
  * @raw_frees: R: raw blocks that came back so far
  * @raws_later: A: freed raw blocks whose pages could not be given back yet
+ * @rcu_new: A: rcu_heads of blocks to free after a grace period that has not begun
+ * @rcu_wait: those whose grace period has begun; of whoever has set @rcu_busy
+ * @rcu_busy: A: a grace period is being waited for, or its blocks are being freed
+ * @rcu_gp: waits for it
+ * @rcu_work: frees them
  * @dying: M: being destroyed, but its name is not free yet
  * @trim_work: gives memory back where a free could not (PREEMPT_RT)
  * @dir: I: debugfs directory
@@ -315,6 +320,11 @@ struct obm_heap {
 	u64 raw_allocs;
 	u64 raw_frees;
 	struct llist_head raws_later;
+	struct llist_head rcu_new;
+	struct llist_node *rcu_wait;
+	atomic_t rcu_busy;
+	struct rcu_head rcu_gp;
+	struct work_struct rcu_work;
 	bool dying;
 	struct work_struct trim_work;
 	struct dentry *dir;
@@ -586,6 +596,12 @@ static inline size_t raw_bytes(const struct obm_raw *raw)
 
 /* alloc.c */
 gfp_t obm_block_gfp(struct obm_heap *heap, gfp_t gfp);
+enum obm_bad obm_block_find(const void *ptr, struct obm_block *block);
+
+/* rcu.c: frees that wait for a grace period */
+void obm_rcu_init(void);
+void obm_rcu_create(struct obm_heap *heap);
+void obm_rcu_drain(struct obm_heap *heap);
 
 /* heap.c */
 bool obm_heap_reclaim(struct obm_heap *heap);

@@ -59,6 +59,7 @@ static int __init obm_init(void)
 	int err;
 
 	obm_page_init();
+	obm_rcu_init();
 	err = obm_class_init(small_max);
 	if (err) {
 		pr_err("small_max=%u: too many classes\n", small_max);

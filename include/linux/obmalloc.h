@@ -13,7 +13,9 @@
 #define _LINUX_OBMALLOC_H
 
 #include <linux/bits.h>
+#include <linux/build_bug.h>
 #include <linux/cleanup.h>
+#include <linux/compiler.h>
 #include <linux/compiler_attributes.h>
 #include <linux/err.h>
 #include <linux/gfp.h>
@@ -79,7 +81,8 @@ struct obm_heap_attrs {
  * @OBM_BAD_STALE: the pool of the pointer holds no block any more
  * @OBM_BAD_DOUBLE: the block is free already
  * @OBM_BAD_HEAP: the block belongs to another heap
- * @OBM_BAD_SIZE: the size of a sized free is of another class
+ * @OBM_BAD_SIZE: the size of a sized free is of another class, or the rcu_head
+ *		  of obm_free_rcu() lies outside of the block
  * @OBM_BAD_NOFAIL: __GFP_NOFAIL for more than one page
  * @OBM_NR_BAD: number of kinds
  */
@@ -250,6 +253,34 @@ void *obm_memdup(struct obm_heap *heap, const void *src, size_t len, gfp_t gfp)
 size_t obm_alloc_bulk(struct obm_heap *heap, size_t size, gfp_t gfp, size_t n,
 		      void **ptrs) __must_check;
 void obm_free_bulk(struct obm_heap *heap, size_t size, size_t n, void **ptrs);
+
+void __obm_free_rcu(const void *ptr, struct rcu_head *head);
+void obm_free_rcu_mightsleep(const void *ptr);
+
+/**
+ * obm_free_rcu() - free a block after a grace period of RCU
+ * @ptr: pointer to the structure that fills the block, or NULL
+ * @rhf: name of its member of type struct rcu_head; nothing has to be done to
+ *	 it before, and nobody else may use it from here on
+ *
+ * As kfree_rcu(): readers that found the block under rcu_read_lock() may look at
+ * it until they leave. It counts as allocated until it is freed.
+ *
+ * What is no block is refused with a report at once, as by obm_free(), and so is
+ * a block that already waits for its grace period, by whatever pointer, and one
+ * in which the member does not lie. Not noticed, or only when it is too late to
+ * name the caller: a block given to obm_free() while it waits here, and, unless
+ * the heap is hardened, one that was freed before and waits on a CPU.
+ *
+ * Context: Any context but NMI. Takes and drops a lock of the block's heap.
+ */
+#define obm_free_rcu(ptr, rhf)						\
+do {									\
+	typeof(ptr) ___obm_p = (ptr);					\
+									\
+	BUILD_BUG_ON(!__same_type(struct rcu_head, ___obm_p->rhf));	\
+	__obm_free_rcu(___obm_p, ___obm_p ? &___obm_p->rhf : NULL);	\
+} while (0)
 
 size_t obm_usable_size(const void *ptr);
 bool obm_owns(struct obm_heap *heap, const void *ptr);

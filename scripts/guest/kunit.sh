@@ -19,7 +19,8 @@ complain() {
 
 needs_front() {
 	case $1 in
-	obm_front*|obm_wide*|obm_bulk_*|obm_hard_*|obm_shrink_*)	return 0 ;;
+	obm_front*|obm_wide*|obm_bulk_*|obm_hard_*|obm_shrink_*|obm_rcu_*)
+		return 0 ;;
 	esac
 	return 1
 }
@@ -55,7 +56,7 @@ done
 for file in gfp race random realloc; do
 	suite default_ "obm_${file}_kunit"
 done
-for file in race random realloc; do
+for file in race random rcu realloc; do
 	suite harden_ "obm_${file}_kunit" harden=1
 done
 exit $failed

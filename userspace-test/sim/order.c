@@ -110,8 +110,8 @@ int main(void)
 		 order_nr_node_tests + order_nr_race_tests +
 		 order_nr_heap_tests + order_nr_front_tests +
 		 order_nr_shrink_tests + order_nr_wide_tests +
-		 order_nr_mixed_tests + order_nr_report_tests +
-		 order_nr_validate_tests);
+		 order_nr_mixed_tests + order_nr_rcu_tests +
+		 order_nr_report_tests + order_nr_validate_tests);
 	run(order_class_tests, order_nr_class_tests);
 	run(order_arena_tests, order_nr_arena_tests);
 	run(order_node_tests, order_nr_node_tests);
@@ -121,6 +121,7 @@ int main(void)
 	run(order_shrink_tests, order_nr_shrink_tests);
 	run(order_wide_tests, order_nr_wide_tests);
 	run(order_mixed_tests, order_nr_mixed_tests);
+	run(order_rcu_tests, order_nr_rcu_tests);
 	run(order_report_tests, order_nr_report_tests);
 	run(order_validate_tests, order_nr_validate_tests);
 	return tap_status();

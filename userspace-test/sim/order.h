@@ -55,6 +55,8 @@ extern const struct tap_test order_wide_tests[];
 extern const unsigned int order_nr_wide_tests;
 extern const struct tap_test order_mixed_tests[];
 extern const unsigned int order_nr_mixed_tests;
+extern const struct tap_test order_rcu_tests[];
+extern const unsigned int order_nr_rcu_tests;
 extern const struct tap_test order_report_tests[];
 extern const unsigned int order_nr_report_tests;
 extern const struct tap_test order_validate_tests[];

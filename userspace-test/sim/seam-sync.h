@@ -38,6 +38,10 @@ extern bool sim_preempt_rt;
 	 !sim_context.preempt && !sim_context.irq && !sim_context.irqs_off)
 void sim_might_sleep(const char *why);
 /* What takes locks that sleep on PREEMPT_RT. */
+#undef might_sleep
+#undef cond_resched
+#define might_sleep()		sim_might_sleep("might sleep")
+#define cond_resched()		sim_might_sleep("may be scheduled away")
 void sim_might_take_sleeping_lock(const char *why);
 #define might_alloc(gfp)						\
 	do {								\
@@ -210,6 +214,8 @@ void rcu_read_lock(void);
 void rcu_read_unlock(void);
 void call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head));
 void rcu_barrier(void);
+#undef synchronize_rcu
+void synchronize_rcu(void);
 void sim_assert_rcu(const char *file, int line);
 
 static inline void list_add_tail_rcu(struct list_head *new,
@@ -297,5 +303,6 @@ struct work_struct {
 #define INIT_WORK(work, fn)	(*(work) = (struct work_struct){ .func = (fn) })
 bool schedule_work(struct work_struct *work);
 bool cancel_work_sync(struct work_struct *work);
+bool flush_work(struct work_struct *work);
 
 #endif

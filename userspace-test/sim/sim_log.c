@@ -159,6 +159,7 @@ void sim_start(unsigned int small_max, u64 seed)
 	memset(obm_nr_bad, 0, sizeof(obm_nr_bad));
 
 	obm_page_init();
+	obm_rcu_init();
 	obm_harden = false;
 	obm_front_max = sim_front_max;
 	obm_compact = sim_compact;

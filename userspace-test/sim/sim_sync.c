@@ -354,6 +354,14 @@ void rcu_barrier(void)
 	sim_run_rcu();
 }
 
+/* Other threads leave the sections that they are in; nothing is called back. */
+void synchronize_rcu(void)
+{
+	sim_might_sleep("waits for RCU");
+	pthread_rwlock_wrlock(&rcu_lock);
+	pthread_rwlock_unlock(&rcu_lock);
+}
+
 /* Work */
 static pthread_mutex_t work_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t work_done = PTHREAD_COND_INITIALIZER;
@@ -374,14 +382,10 @@ bool schedule_work(struct work_struct *work)
 	return queued;
 }
 
-bool cancel_work_sync(struct work_struct *work)
+static void work_unqueue(struct work_struct *work)
 {
 	struct work_struct **where;
-	bool was_pending;
 
-	sim_might_sleep("waits for work");
-	pthread_mutex_lock(&work_lock);
-	was_pending = work->pending;
 	for (where = &work_queue; *where; where = &(*where)->next) {
 		if (*where == work) {
 			*where = work->next;
@@ -389,6 +393,44 @@ bool cancel_work_sync(struct work_struct *work)
 		}
 	}
 	work->pending = false;
+}
+
+/* Without the lock, which is held before and after. */
+static void work_call(struct work_struct *work)
+{
+	work->running = true;
+	pthread_mutex_unlock(&work_lock);
+	work->func(work);
+	pthread_mutex_lock(&work_lock);
+	work->running = false;
+	pthread_cond_broadcast(&work_done);
+}
+
+bool flush_work(struct work_struct *work)
+{
+	bool waited;
+
+	sim_might_sleep("waits for work");
+	pthread_mutex_lock(&work_lock);
+	waited = work->pending || work->running;
+	while (work->running)
+		pthread_cond_wait(&work_done, &work_lock);
+	if (work->pending) {
+		work_unqueue(work);
+		work_call(work);
+	}
+	pthread_mutex_unlock(&work_lock);
+	return waited;
+}
+
+bool cancel_work_sync(struct work_struct *work)
+{
+	bool was_pending;
+
+	sim_might_sleep("waits for work");
+	pthread_mutex_lock(&work_lock);
+	was_pending = work->pending;
+	work_unqueue(work);
 	while (work->running)
 		pthread_cond_wait(&work_done, &work_lock);
 	pthread_mutex_unlock(&work_lock);
@@ -405,12 +447,7 @@ void sim_run_work(void)
 	for (work = work_queue; work && !work->running; work = work_queue) {
 		work_queue = work->next;
 		work->pending = false;
-		work->running = true;
-		pthread_mutex_unlock(&work_lock);
-		work->func(work);
-		pthread_mutex_lock(&work_lock);
-		work->running = false;
-		pthread_cond_broadcast(&work_done);
+		work_call(work);
 	}
 	pthread_mutex_unlock(&work_lock);
 	sim_context = old;

@@ -101,6 +101,12 @@ static struct item *item_new(struct worker *w)
 	return item;
 }
 
+/* Of whoever finds the block meanwhile. */
+struct waiting {
+	u64 word;
+	struct rcu_head rcu;
+};
+
 static void item_free(struct worker *w, struct item *item)
 {
 	if (!item)
@@ -108,7 +114,9 @@ static void item_free(struct worker *w, struct item *item)
 	verify(item, item->size);
 	if (below(w, 2))
 		sim_atomic_enter(below(w, 8));
-	if (below(w, 2))
+	if (item->size >= sizeof(struct waiting) && !below(w, 4))
+		obm_free_rcu((struct waiting *)item->ptr, rcu);
+	else if (below(w, 2))
 		obm_free(item->ptr);
 	else
 		obm_free_sized(heaps[item->heap], item->ptr, item->size);
@@ -337,7 +345,11 @@ static void check(void)
 
 	for (i = 0; i < NR_SLOTS; i++)
 		item_free(&workers[0], slots[i]);
-	sim_run_work();
+	/* Those that wait, and those that came while others did. */
+	for (i = 0; i < 2; i++) {
+		sim_run_rcu();
+		sim_run_work();
+	}
 	sim_threads = false;
 	for (i = 0; i < nr_threads; i++) {
 		allocs += workers[i].nr_allocs;

@@ -23,4 +23,11 @@ static inline void kmsan_poison_memory(const void *ptr, size_t size, gfp_t gfp)
 #endif
 }
 
+/* Junk stays what it is. */
+static inline void kmsan_unpoison_memory(const void *ptr, size_t size)
+{
+	(void)ptr;
+	(void)size;
+}
+
 #endif
