@@ -15,6 +15,8 @@
  *   run NAME cpus=N ms=N sizes=A-B [ctx=task|irq|mixed] [roam=0|1] [seed=N]
  *				with roam=1 on any CPUs, which may come and go
  *   pass NAME n=N size=S|sizes=A-B [seed=N]	from a CPU to another
+ *   rcu NAME cpus=N ms=N sizes=A-B [ctx=task|irq|mixed] [seed=N]
+ *				things freed while others look at them
  *   bad NAME kind=KIND [n=N]	mistakes that obmalloc must refuse, see bad.c
  *
  * G is kernel, nowait, atomic or account; no allocation warns of failing.
@@ -113,6 +115,8 @@ static const struct verb {
 	{ "run", stress_run, 0, BIT(KEY_SIZES) | BIT(KEY_CPUS) | BIT(KEY_MS),
 	  BIT(KEY_CTX) | BIT(KEY_ROAM) | BIT(KEY_SEED) },
 	{ "pass", stress_pass, SIZES, BIT(KEY_N), BIT(KEY_SEED) },
+	{ "rcu", stress_rcu, 0, BIT(KEY_SIZES) | BIT(KEY_CPUS) | BIT(KEY_MS),
+	  BIT(KEY_CTX) | BIT(KEY_SEED) },
 	{ "bad", stress_bad, 0, BIT(KEY_KIND), BIT(KEY_N) },
 };
 

@@ -160,6 +160,9 @@ int stress_run(struct stress_command *cmd);
 /* pass.c */
 int stress_pass(struct stress_command *cmd);
 
+/* rcu.c */
+int stress_rcu(struct stress_command *cmd);
+
 /* bad.c */
 int stress_bad(struct stress_command *cmd);
 
