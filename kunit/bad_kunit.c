@@ -11,13 +11,6 @@
 
 static char module_data[64];
 
-/* The caller that a report must name, so not inlined and no tail call. */
-static noinline void bad_caller(const void *ptr)
-{
-	obm_free(ptr);
-	barrier();
-}
-
 /* Frees @ptr, a mistake that @heap counts, or with NULL no heap. */
 static void expect_refused(struct kunit *test, struct obm_heap *heap,
 			   const void *ptr, enum obm_bad bad, const char *what)
@@ -25,10 +18,10 @@ static void expect_refused(struct kunit *test, struct obm_heap *heap,
 	struct mistake m;
 
 	mistake_begin(&m, heap);
-	bad_caller(ptr);
+	free_it(ptr);
 	mistake_end(test, &m, bad, what);
 	KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(console.lines[0],
-					       " in bad_caller+0x"),
+					       " in free_it+0x"),
 				  "%s: '%s'", what, console.lines[0]);
 }
 
@@ -78,7 +71,7 @@ static void text_and_data(struct kunit *test)
 
 	expect_foreign(test, (void *)kfree, "kernel text", kind);
 	expect_foreign(test, (void *)&init_task, "kernel data", kind);
-	expect_foreign(test, (void *)bad_caller, "module text", kind);
+	expect_foreign(test, (void *)free_it, "module text", kind);
 	expect_foreign(test, module_data, "module data", kind);
 	expect_foreign(test, (void *)obm_free, "text of obmalloc", kind);
 }

@@ -9,6 +9,7 @@
 #include <kunit/test.h>
 #include <linux/align.h>
 #include <linux/bitops.h>
+#include <linux/compiler.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -155,6 +156,23 @@ static inline void obm_fill(void *ptr, u8 byte, size_t size)
 {
 	OPTIMIZER_HIDE_VAR(ptr);
 	memset(ptr, byte, size);
+}
+
+/*
+ * The callers that reports must name, so not inlined and no tail calls; a
+ * suite need not use them all.
+ */
+static noinline __maybe_unused void free_it(const void *ptr)
+{
+	obm_free(ptr);
+	barrier();
+}
+
+static noinline __maybe_unused void free_sized(struct obm_heap *heap,
+					       const void *ptr, size_t size)
+{
+	obm_free_sized(heap, ptr, size);
+	barrier();
 }
 
 static inline bool obm_is_filled(const void *ptr, u8 byte, size_t size)

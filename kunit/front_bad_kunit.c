@@ -7,19 +7,6 @@
 #include "console.h"
 #include "front.h"
 
-static noinline void free_it(const void *ptr)
-{
-	obm_free(ptr);
-	barrier();
-}
-
-static noinline void free_sized(struct obm_heap *heap, const void *ptr,
-				size_t size)
-{
-	obm_free_sized(heap, ptr, size);
-	barrier();
-}
-
 /* Gives what waits back to the pools; says how many mistakes that showed. */
 static unsigned int drain(struct obm_heap *heap)
 {

@@ -14,20 +14,7 @@ static struct obm_heap *hard_heap(struct kunit *test)
 	return obm_test_heap_attrs(test, &attrs);
 }
 
-/* The callers that reports must name, so not inlined and no tail calls. */
-static noinline void free_it(const void *ptr)
-{
-	obm_free(ptr);
-	barrier();
-}
-
-static noinline void free_sized(struct obm_heap *heap, const void *ptr,
-				size_t size)
-{
-	obm_free_sized(heap, ptr, size);
-	barrier();
-}
-
+/* As free_sized(), with a size that the compiler knows. */
 static noinline void free_64(struct obm_heap *heap, const void *ptr)
 {
 	obm_free_sized(heap, ptr, 64);

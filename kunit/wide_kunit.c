@@ -86,12 +86,6 @@ static void bounds_across_pages(struct kunit *test)
 	front_expect_idle(test, heap);
 }
 
-static noinline void free_it(const void *ptr)
-{
-	obm_free(ptr);
-	barrier();
-}
-
 static void bad_pointers(struct kunit *test)
 {
 	struct obm_heap *heap = front_heap(test, 0);
