@@ -8,14 +8,24 @@
 #define MAX_SIZE	16384
 #define NR_LIVE		3
 
-enum way { FREE_UNSIZED, FREE_SIZED };
+/**
+ * struct way - how blocks come and go
+ * @sized: by obm_free_sized()
+ * @zero: __GFP_ZERO
+ */
+struct way {
+	bool sized;
+	bool zero;
+};
 
-static const enum way ways[] = { FREE_UNSIZED, FREE_SIZED };
+static const struct way ways[] = {
+	{ false, false }, { true, false }, { false, true }, { true, true },
+};
 
-static void way_desc(const enum way *way, char *desc)
+static void way_desc(const struct way *way, char *desc)
 {
-	strscpy(desc, *way == FREE_SIZED ? "sized" : "unsized",
-		KUNIT_PARAM_DESC_SIZE);
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%ssized%s",
+		 way->sized ? "" : "un", way->zero ? ", zeroed" : "");
 }
 
 KUNIT_ARRAY_PARAM(way, ways, way_desc);
@@ -23,7 +33,7 @@ KUNIT_ARRAY_PARAM(way, ways, way_desc);
 /* Few blocks of each size, used to the last byte; the numbers are exact. */
 static void every_size_comes_and_goes(struct kunit *test)
 {
-	enum way way = *(const enum way *)test->param_value;
+	const struct way *way = test->param_value;
 	struct obm_heap *heap = front_heap(test, 0);
 	size_t small_max = obm_small_max_is(test), size, usable;
 	u8 *ptrs[NR_LIVE];
@@ -34,7 +44,14 @@ static void every_size_comes_and_goes(struct kunit *test)
 	for (size = 0; size <= MAX_SIZE; size++) {
 		usable = obm_usable(size, small_max);
 		for (i = 0; i < NR_LIVE; i++, nr++) {
-			ptrs[i] = obm_must_alloc(test, heap, size);
+			ptrs[i] = obm_alloc(heap, size, GFP_KERNEL |
+					    (way->zero ? __GFP_ZERO : 0));
+			KUNIT_ASSERT_NOT_NULL(test, ptrs[i]);
+			if (way->zero)
+				KUNIT_ASSERT_TRUE_MSG(test,
+						      obm_is_filled(ptrs[i], 0,
+								    usable),
+						      "size %zu", size);
 			obm_fill(ptrs[i], size + i, usable);
 		}
 		obm_heap_stats(heap, &s);
@@ -47,7 +64,7 @@ static void every_size_comes_and_goes(struct kunit *test)
 			KUNIT_ASSERT_EQ(test, obm_usable_size(ptrs[i]), usable);
 			KUNIT_ASSERT_TRUE(test, obm_is_filled(ptrs[i], size + i,
 							      usable));
-			if (way == FREE_SIZED)
+			if (way->sized)
 				obm_free_sized(heap, ptrs[i], size);
 			else
 				obm_free(ptrs[i]);
