@@ -18,15 +18,6 @@
 #define BUSY_MS		2000
 #define HEAP(file)	OBM_HEAPS "/busy/" file
 
-#define OK(expr)							\
-	do {								\
-		bool ok_ = expr;					\
-									\
-		if (!ok_)						\
-			TH_LOG("%s", obm_error);			\
-		ASSERT_TRUE(ok_);					\
-	} while (0)
-
 /* What the processes share. */
 struct shared {
 	atomic_bool stop;
@@ -38,44 +29,34 @@ static struct shared *shared;
 /* Parses @path once. */
 static bool look_info(const char *path)
 {
-	char *text = obm_read(path, 65536);
 	struct obm_info info = { };
-	bool ok = text && obm_parse_info(text, &info);
+	bool ok = obm_read_info(path, 65536, &info);
 
 	free(info.rows);
-	free(text);
 	return ok;
 }
 
 static bool look_stats(const char *path)
 {
-	char *text = obm_read(path, 4096);
 	struct obm_stats stats;
-	bool ok = text && obm_parse_stats(text, &stats);
 
-	free(text);
-	return ok;
+	return obm_read_stats(path, 4096, &stats);
 }
 
 static bool look_classes(const char *path)
 {
-	char *text = obm_read(path, 777);
 	struct obm_classes classes = { };
-	bool ok = text && obm_parse_classes(text, &classes);
+	bool ok = obm_read_classes(path, 777, &classes);
 
 	free(classes.rows);
-	free(text);
 	return ok;
 }
 
 static bool look_arenas(const char *path)
 {
-	char *text = obm_read(path, 777);
 	struct obm_arenas arenas;
-	bool ok = text && obm_parse_arenas(text, &arenas);
 
-	free(text);
-	return ok;
+	return obm_read_arenas(path, 777, &arenas);
 }
 
 static bool poke(const char *path)
@@ -197,12 +178,10 @@ static void watch(struct __test_metadata *_metadata, const char *ctx)
 static void calm(struct __test_metadata *_metadata)
 {
 	struct obm_stats stats;
-	char *text;
 
 	OK(poke(OBM_DEBUG "/validate"));
 	OK(poke(OBM_DEBUG "/trim"));
-	text = obm_read(OBM_DEBUG "/stats", 4096);
-	OK(text && obm_parse_stats(text, &stats));
+	OK(obm_read_stats(OBM_DEBUG "/stats", 4096, &stats));
 	EXPECT_EQ(stats.value[NR_BLOCKS], 0);
 	EXPECT_EQ(stats.value[NR_RAW], 0);
 	EXPECT_EQ(stats.value[NR_ARENAS], 0);

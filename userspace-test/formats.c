@@ -16,15 +16,6 @@
 
 #define PAGE	((u64)sysconf(_SC_PAGESIZE))
 
-#define OK(expr)							\
-	do {								\
-		bool ok_ = expr;					\
-									\
-		if (!ok_)						\
-			TH_LOG("%s", obm_error);			\
-		ASSERT_TRUE(ok_);					\
-	} while (0)
-
 /* Heaps that have something of everything. */
 static const char *const heaps[] = { "plain", "trimmed", "short", "idle" };
 
@@ -40,40 +31,24 @@ static const char *heap_path(const char *heap, const char *file)
 
 static bool read_info(struct obm_info *info)
 {
-	char *text = obm_read(OBM_INFO, 65536);
-	bool ok = text && obm_parse_info(text, info);
-
-	free(text);
-	return ok;
+	return obm_read_info(OBM_INFO, 65536, info);
 }
 
 /* Of all heaps if @heap is NULL. */
 static bool read_stats(const char *heap, struct obm_stats *stats)
 {
-	char *text = obm_read(heap ? heap_path(heap, "stats") :
-			      OBM_DEBUG "/stats", 4096);
-	bool ok = text && obm_parse_stats(text, stats);
-
-	free(text);
-	return ok;
+	return obm_read_stats(heap ? heap_path(heap, "stats") :
+			      OBM_DEBUG "/stats", 4096, stats);
 }
 
 static bool read_classes(const char *heap, struct obm_classes *classes)
 {
-	char *text = obm_read(heap_path(heap, "classes"), 4096);
-	bool ok = text && obm_parse_classes(text, classes);
-
-	free(text);
-	return ok;
+	return obm_read_classes(heap_path(heap, "classes"), 4096, classes);
 }
 
 static bool read_arenas(const char *heap, struct obm_arenas *arenas)
 {
-	char *text = obm_read(heap_path(heap, "arenas"), 4096);
-	bool ok = text && obm_parse_arenas(text, arenas);
-
-	free(text);
-	return ok;
+	return obm_read_arenas(heap_path(heap, "arenas"), 4096, arenas);
 }
 
 FIXTURE(formats) {

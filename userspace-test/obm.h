@@ -103,6 +103,16 @@ struct obm_arenas {
 	u64 nr_missing;
 };
 
+/* In a test of the kselftest harness: @expr, or the end with obm_error. */
+#define OK(expr)							\
+	do {								\
+		bool ok_ = expr;					\
+									\
+		if (!ok_)						\
+			TH_LOG("%s", obm_error);			\
+		ASSERT_TRUE(ok_);					\
+	} while (0)
+
 bool obm_fail(const char *fmt, ...) __printf(1, 2);
 
 /* Why no test can run here, or NULL. */
@@ -124,6 +134,13 @@ bool obm_parse_info(const char *text, struct obm_info *info);
 bool obm_parse_stats(const char *text, struct obm_stats *stats);
 bool obm_parse_classes(const char *text, struct obm_classes *classes);
 bool obm_parse_arenas(const char *text, struct obm_arenas *arenas);
+/* The same of a whole file, read in pieces of @step bytes. */
+bool obm_read_info(const char *path, size_t step, struct obm_info *info);
+bool obm_read_stats(const char *path, size_t step, struct obm_stats *stats);
+bool obm_read_classes(const char *path, size_t step,
+		      struct obm_classes *classes);
+bool obm_read_arenas(const char *path, size_t step, struct obm_arenas *arenas);
+
 /* No word of @text is an address of kernel memory. */
 bool obm_parse_no_address(const char *text);
 

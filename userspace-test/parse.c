@@ -369,6 +369,43 @@ bool obm_parse_arenas(const char *text, struct obm_arenas *arenas)
 	return true;
 }
 
+bool obm_read_info(const char *path, size_t step, struct obm_info *info)
+{
+	char *text = obm_read(path, step);
+	bool ok = text && obm_parse_info(text, info);
+
+	free(text);
+	return ok;
+}
+
+bool obm_read_stats(const char *path, size_t step, struct obm_stats *stats)
+{
+	char *text = obm_read(path, step);
+	bool ok = text && obm_parse_stats(text, stats);
+
+	free(text);
+	return ok;
+}
+
+bool obm_read_classes(const char *path, size_t step,
+		      struct obm_classes *classes)
+{
+	char *text = obm_read(path, step);
+	bool ok = text && obm_parse_classes(text, classes);
+
+	free(text);
+	return ok;
+}
+
+bool obm_read_arenas(const char *path, size_t step, struct obm_arenas *arenas)
+{
+	char *text = obm_read(path, step);
+	bool ok = text && obm_parse_arenas(text, arenas);
+
+	free(text);
+	return ok;
+}
+
 /* ffff and twelve more hexadecimal digits, as x86-64 and arm64 have them. */
 bool obm_parse_no_address(const char *text)
 {
