@@ -17,6 +17,8 @@
  *   pass NAME n=N size=S|sizes=A-B [seed=N]	from a CPU to another
  *   rcu NAME cpus=N ms=N sizes=A-B [ctx=task|irq|mixed] [seed=N]
  *				things freed while others look at them
+ *   fragment NAME		leave no run of 64 free pages anywhere
+ *   mend NAME			and let them merge again
  *   bad NAME kind=KIND [n=N]	mistakes that obmalloc must refuse, see bad.c
  *
  * G is kernel, nowait, atomic or account; no allocation warns of failing.
@@ -117,6 +119,8 @@ static const struct verb {
 	{ "pass", stress_pass, SIZES, BIT(KEY_N), BIT(KEY_SEED) },
 	{ "rcu", stress_rcu, 0, BIT(KEY_SIZES) | BIT(KEY_CPUS) | BIT(KEY_MS),
 	  BIT(KEY_CTX) | BIT(KEY_SEED) },
+	{ "fragment", stress_fragment },
+	{ "mend", stress_mend },
 	{ "bad", stress_bad, 0, BIT(KEY_KIND), BIT(KEY_N) },
 };
 

@@ -120,6 +120,7 @@ static int __init stress_init(void)
 static void __exit stress_exit(void)
 {
 	debugfs_remove(root);
+	stress_fragment_end();
 	stress_heaps_exit(leak);
 }
 

@@ -163,6 +163,11 @@ int stress_pass(struct stress_command *cmd);
 /* rcu.c */
 int stress_rcu(struct stress_command *cmd);
 
+/* fragment.c */
+int stress_fragment(struct stress_command *cmd);
+int stress_mend(struct stress_command *cmd);
+unsigned long stress_fragment_end(void);
+
 /* bad.c */
 int stress_bad(struct stress_command *cmd);
 
