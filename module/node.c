@@ -359,5 +359,9 @@ int obm_node_alloc(struct obm_heap *heap, unsigned int ci, gfp_t gfp, int nid,
 		if (got)
 			return got;
 	}
-	return node_grow(heap, ci, gfp, nid, want, ptrs);
+	got = node_grow(heap, ci, gfp, nid, want, ptrs);
+	/* A single one there may be where classes share a pool. */
+	if (got < 0 && want > 1 && node_take(node, ci, gfp, NULL, 1, ptrs) > 0)
+		return 1;
+	return got;
 }

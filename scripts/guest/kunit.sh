@@ -6,6 +6,7 @@
 #
 # The front and the wide classes have suites of their own. The others look at
 # the pools alone: what they expect of pages and numbers holds without a front.
+# Exact numbers of pages are those of whole arenas, which no classes share.
 
 mark() {
 	echo "obm-test: $*" >/dev/kmsg
@@ -46,14 +47,14 @@ suite() {
 for file in kunit/*.ko; do
 	file=$(basename "$file" .ko)
 	if needs_front "$file"; then
-		suite "" "$file"
+		suite "" "$file" compact=0
 	else
 		suite "" "$file" small_max=512 front_max=0 compact=0
 	fi
 done
 
 # Those that expect nothing of pages and pools, with all there is.
-for file in gfp race random realloc; do
+for file in front front_bad front_irq gfp hard race random rcu realloc; do
 	suite default_ "obm_${file}_kunit"
 done
 for file in race random rcu realloc; do
