@@ -181,12 +181,12 @@ static bool bin_fetch(struct obm_heap *heap, unsigned int ci,
 	if (!mag)
 		return true;
 	words = mag->words + 1;
-	got = obm_node_fetch(heap, ci, min(mag->cap / 2 + 1U, OBM_BATCH),
+	got = obm_node_fetch(heap, ci, min(mag->cap / 2 + 1U, 0U + mag->batch),
 			     words);
 	for (i = 0; i < got / 2; i++)
 		swap(words[i], words[got - 1 - i]);
 	__this_cpu_write(bin->slot->top, mag->words + got);
-	return mag_turn(mag, false);
+	return mag_turn(mag, -1);
 }
 
 static void *front_pop(struct obm_heap *heap, unsigned int ci, bool *grow)
@@ -301,10 +301,10 @@ static bool front_push(struct obm_heap *heap, unsigned int ci, const void *ptr,
 	mag = __this_cpu_read(*bin.mag);
 	*grow = !mag;
 	if (!done && mag) {
-		*nr = obm_mag_take_old(mag, OBM_BATCH, old);
+		*nr = obm_mag_take(mag, old);
 		__this_cpu_write(bin.slot->top, mag->words + mag->cap - *nr);
 		done = obm_slot_push(bin.slot, ptr);
-		*grow = mag_turn(mag, true);
+		*grow = mag_turn(mag, 1);
 	}
 	preempt_enable();
 	return done;

@@ -105,6 +105,7 @@ struct obm_mag *obm_mag_new(struct obm_heap *heap, unsigned int ci,
 	obm_charge_peak(heap);
 	atomic_long_add(bytes, &heap->mag_bytes);
 	mag->cap = cap;
+	mag->batch = OBM_BATCH;
 	mag->words[cap + 1] = MAG_WALL;
 	return mag;
 
@@ -135,18 +136,23 @@ unsigned int obm_mag_move(struct obm_mag *to, struct obm_mag *from,
 }
 
 /*
- * Takes blocks off the bottom of a full magazine, where those are that have
- * waited longest: half of them, but at most so many.
+ * Takes a batch out of a full magazine: of the bottom, where those blocks are
+ * that have waited longest; but a few of the top, for which all others need not
+ * be moved. Returns how many.
  */
-unsigned int obm_mag_take_old(struct obm_mag *mag, unsigned int most,
-			      void **ptrs)
+unsigned int obm_mag_take(struct obm_mag *mag, void **ptrs)
 {
-	unsigned int nr = min((mag->cap + 1U) / 2, most);
+	unsigned int nr = min((mag->cap + 1U) / 2, 0U + mag->batch);
+	unsigned int rest = mag->cap - nr;
 	void **words = mag->words + 1;
 
+	if (nr < rest / 4) {
+		words_take(ptrs, words + rest, nr);
+		return nr;
+	}
 	words_copy(ptrs, words, nr);
-	words_copy(words, words + nr, mag->cap - nr);
-	memset(words + mag->cap - nr, 0, nr * sizeof(*words));
+	words_copy(words, words + nr, rest);
+	memset(words + rest, 0, nr * sizeof(*words));
 	return nr;
 }
 

@@ -12,8 +12,10 @@
  * struct obm_mag - free blocks of one class
  * @next: in a list of detached ones
  * @cap: blocks that there is room for
+ * @batch: blocks that go in or out at once, if they are no more than half of it
  * @hold: how often it should not be asked whether to grow
- * @flushed: the last batch went out of it, not in
+ * @run: how many batches in a row went out of it; less than 0: in
+ * @both: batches went both ways
  * @nr: of a detached one: blocks in it
  * @ci: of a detached one: their class
  * @words: a lower wall, which is NULL, @cap blocks, and an upper wall, which is
@@ -21,11 +23,13 @@
  */
 struct obm_mag {
 	struct obm_mag *next;
-	u16 cap;
-	u16 nr;
+	u8 cap;
+	u8 nr;
 	u16 ci;
+	u8 batch;
 	u8 hold;
-	bool flushed;
+	s8 run : 7;
+	u8 both : 1;
 	void *words[];
 };
 
@@ -34,18 +38,28 @@ struct obm_mag {
 /* After a wish for a larger one was refused. */
 #define MAG_HOLD		32
 
-/*
- * A batch has gone in or out: whether the magazine should be larger. One that
- * is only filled, or only emptied, would gain nothing by it.
- */
-static inline bool mag_turn(struct obm_mag *mag, bool flushed)
-{
-	bool turned = mag->flushed != flushed;
+#define MAG_BATCH_MIN		4U
+/* So many batches one way, and they get larger. */
+#define MAG_RUN			4
 
-	mag->flushed = flushed;
+/*
+ * A batch has gone out (1) or in (-1). What goes out to come back soon should be
+ * little, and what goes one way may be much. Returns whether the magazine should
+ * be larger: one that is only filled, or only emptied, would gain nothing by it.
+ */
+static inline bool mag_turn(struct obm_mag *mag, int way)
+{
+	bool turned = mag->run * way < 0;
+
+	mag->both |= turned;
+	mag->run = turned ? way : clamp(mag->run + way, -MAG_RUN, MAG_RUN);
+	if (turned)
+		mag->batch = max(mag->batch / 2U, MAG_BATCH_MIN);
+	else if (mag->run * way == MAG_RUN)
+		mag->batch = min(mag->batch * 2U, OBM_BATCH);
 	if (mag->hold && mag->hold--)
 		return false;
-	return mag->cap < MAG_EASY || turned;
+	return mag->cap < MAG_EASY || mag->both;
 }
 
 /*
@@ -101,8 +115,7 @@ void obm_mag_free(struct obm_heap *heap, unsigned int ci, struct obm_mag *mag);
 unsigned int obm_mag_fit_cap(unsigned int ci, unsigned int want);
 unsigned int obm_mag_move(struct obm_mag *to, struct obm_mag *from,
 			  unsigned int nr);
-unsigned int obm_mag_take_old(struct obm_mag *mag, unsigned int most,
-			      void **ptrs);
+unsigned int obm_mag_take(struct obm_mag *mag, void **ptrs);
 unsigned long obm_mags_release(struct obm_heap *heap, struct obm_mag *list,
 			       unsigned long *nr_pages);
 
