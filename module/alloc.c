@@ -3,7 +3,7 @@
  * The malloc family: what a client calls for a block. Decides between small
  * and raw blocks, obeys the GFP mask, and answers bad input.
  */
-#include "internal.h"
+#include "cache.h"
 
 /* What a request may say to the page allocator. */
 #define GFP_BLOCK_MASK							\
@@ -81,7 +81,7 @@ static void *block_try(struct obm_heap *heap, size_t size, gfp_t gfp, int nid)
  * What the heap holds for nobody is the first reserve at its limit. Where
  * memory itself is short, who may not wait does not look for it in the heap.
  */
-static bool block_may_trim(gfp_t gfp, int err)
+bool obm_block_may_trim(gfp_t gfp, int err)
 {
 	return err == -EDQUOT || gfpflags_allow_blocking(gfp);
 }
@@ -106,7 +106,7 @@ static void *block_get(struct obm_heap *heap, size_t size, gfp_t gfp, int nid,
 
 	nid = block_nid(heap, nid);
 	ptr = block_try(heap, size, gfp, nid);
-	if (IS_ERR(ptr) && block_may_trim(gfp, PTR_ERR(ptr)) &&
+	if (IS_ERR(ptr) && obm_block_may_trim(gfp, PTR_ERR(ptr)) &&
 	    obm_heap_reclaim(heap))
 		ptr = block_try(heap, size, gfp, nid);
 	if (!IS_ERR(ptr))
@@ -152,7 +152,7 @@ void *__obm_alloc(struct obm_heap *heap, size_t size, gfp_t gfp)
 	if (likely(size <= OBM_SMALL_MAX &&
 		   !(gfp & (OBM_SLOW_GFP | __GFP_ZERO | __GFP_NOFAIL)))) {
 		at = class_offset(size);
-		ptr = obm_front_pop_at(heap, at);
+		ptr = obm_front_pop_at(&heap->set.front, at);
 		if (likely(ptr)) {
 			if (!OBM_INLINE)
 				obm_san_alloc(ptr, class_at(at)->size, gfp);
@@ -270,22 +270,19 @@ static enum obm_bad small_put(struct obm_pool *pool, struct obm_heap *heap,
 	if (heap && heap != owner)
 		return OBM_BAD_HEAP;
 	bad = obm_node_peek(pool, ptr, &ci);
-	if (bad == OBM_OK && size != OBM_SIZE_ANY &&
-	    (size > obm_small_max || class_index(size) != ci))
+	if (bad == OBM_OK && !class_is_said(ci, size))
 		bad = OBM_BAD_SIZE;
 	if (bad != OBM_OK)
 		return bad;
 
-	if (want_init_on_free())
-		memset(block, 0, obm_classes[ci].size);
-	obm_san_free(ptr, obm_classes[ci].size);
+	obm_block_wipe(block, ci);
 	if (!obm_front_free(owner, ci, ptr, caller))
 		obm_node_put(owner, ci, &block, 1, caller);
 	return OBM_OK;
 }
 
-static void block_put(struct obm_heap *heap, const void *ptr, size_t size,
-		      unsigned long caller)
+void obm_block_put(struct obm_heap *heap, const void *ptr, size_t size,
+		   unsigned long caller)
 {
 	enum obm_bad bad = OBM_BAD_FOREIGN;
 	unsigned long owner;
@@ -358,7 +355,7 @@ void obm_free(const void *ptr)
 {
 	if (likely(block_keep(ptr)) || !ptr)
 		return;
-	block_put(NULL, ptr, OBM_SIZE_ANY, _RET_IP_);
+	obm_block_put(NULL, ptr, OBM_SIZE_ANY, _RET_IP_);
 }
 EXPORT_SYMBOL_NS_GPL(obm_free, OBM_NS);
 
@@ -366,7 +363,7 @@ EXPORT_SYMBOL_NS_GPL(obm_free, OBM_NS);
 void __obm_free_sized(struct obm_heap *heap, const void *ptr, size_t size)
 {
 	if (ptr)
-		block_put(heap, ptr, size, _RET_IP_);
+		obm_block_put(heap, ptr, size, _RET_IP_);
 }
 EXPORT_SYMBOL_NS_GPL(__obm_free_sized, OBM_NS);
 
@@ -402,7 +399,7 @@ static bool block_fits(const struct obm_block *block, size_t size)
  *
  * Context: Any context but NMI, as @gfp says.
  * Return: the block, moved or not; NULL where obm_alloc_node() gives it, and,
- * with a report, where @ptr is no block of @heap.
+ * with a report, where @ptr is no block of @heap or an object of a cache.
  */
 void *obm_realloc(struct obm_heap *heap, void *ptr, size_t size, gfp_t gfp)
 {
@@ -417,6 +414,9 @@ void *obm_realloc(struct obm_heap *heap, void *ptr, size_t size, gfp_t gfp)
 	bad = obm_block_find(ptr, &block);
 	if (bad == OBM_OK && block.heap != heap)
 		bad = OBM_BAD_HEAP;
+	/* An object has the size of its type, which nothing changes. */
+	if (bad == OBM_OK && block.cached)
+		bad = OBM_BAD_SIZE;
 	if (bad != OBM_OK) {
 		obm_report(heap, bad, ptr, _RET_IP_);
 		rcu_read_unlock();

@@ -267,7 +267,7 @@ void obm_arena_add(struct obm_node *node, struct obm_arena *arena)
 	lockdep_assert_held(&node->lock);
 	arena->node = node;
 	arena->id = atomic_long_inc_return(&arena_ids);
-	arena->front = &node->heap->front;
+	arena->front = &node->heap->set.front;
 	/* The first ones, if it has not all of them. */
 	for (idx = 0; idx < nr_pages; idx++)
 		obm_page_set_owner(arena->page + idx, 1,

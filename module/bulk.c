@@ -104,7 +104,7 @@ size_t obm_alloc_bulk(struct obm_heap *heap, size_t size, gfp_t gfp, size_t n,
 	size_t got = 0;
 
 	if (likely(bulk_is_plain(size, gfp)))
-		got = front_pop_many(heap, class_index(size), n, ptrs);
+		got = front_pop_many(&heap->set, class_index(size), n, ptrs);
 	if (likely(got == n && OBM_INLINE && !want_init_on_alloc(gfp)))
 		return n;
 	return bulk_rest(heap, size, gfp, got, n, ptrs);
@@ -147,7 +147,7 @@ void obm_free_bulk(struct obm_heap *heap, size_t size, size_t n, void **ptrs)
 	size_t put = 0;
 
 	if (likely(bulk_may_wait(size)))
-		put = front_push_many(heap, class_index(size), n, ptrs);
+		put = front_push_many(&heap->set, class_index(size), n, ptrs);
 	if (unlikely(put < n))
 		free_rest(heap, size, n, ptrs, put, _RET_IP_);
 }

@@ -5,7 +5,7 @@
  */
 #include "class.h"
 
-struct obm_class obm_classes[OBM_MIXED + 1] = {
+struct obm_class obm_classes[OBM_CACHE_CLASS + OBM_NR_CACHES] = {
 	[OBM_NO_CLASS] = { .size = PAGE_SIZE },
 	/* Not hot: what starts in a unit is not known from the unit alone. */
 	[OBM_MIXED] = {
@@ -160,4 +160,47 @@ int obm_class_init(unsigned int small_max)
 				  OBM_CLASS_SHIFT;
 	obm_class_of[0] = obm_class_of[1];
 	return 0;
+}
+
+/*
+ * The smallest run of pages of which at most 1/32 is left over at the end, else
+ * the one that wastes the least. No costly ones: a cache has no other class to
+ * fall back on where memory is fragmented.
+ */
+static unsigned int cache_order(unsigned int size)
+{
+	unsigned int order, rest, best = 0, best_rest = UINT_MAX;
+
+	for (order = 0; order <= min(OBM_POOL_ORDER_MAX, 3); order++) {
+		unsigned int bytes = PAGE_SIZE << order;
+
+		if (bytes < size)
+			continue;
+		/* In proportion to the largest run, so that they compare. */
+		rest = (bytes % size) << (3 - order);
+		if (rest < best_rest) {
+			best = order;
+			best_rest = rest;
+		}
+		if (bytes % size <= bytes / 32)
+			break;
+	}
+	return best;
+}
+
+/**
+ * obm_class_set_cache() - make the class of a cache
+ * @ci: its index, which no pool and no pointer to one is of
+ * @size: bytes of an object, a multiple of OBM_STEP up to OBM_SMALL_MAX
+ *
+ * It is not hot: the hit path of obm_free() would look for its slot among the
+ * heap's.
+ */
+void obm_class_set_cache(unsigned int ci, unsigned int size)
+{
+	struct obm_class class;
+
+	class_set(&class, size, cache_order(size));
+	class.hot = 0;
+	obm_classes[ci] = class;
 }

@@ -63,10 +63,16 @@ struct obm_class {
 #define OBM_UNIT		(PAGE_SIZE / 64 > 8 ? (unsigned int)PAGE_SIZE / 64 : 8U)
 #define OBM_UNITS		((unsigned int)PAGE_SIZE / OBM_UNIT)
 
-extern struct obm_class obm_classes[OBM_MIXED + 1];
+/* Caches have a class each, from this one on: so many at once, of all heaps. */
+#define OBM_CACHE_CLASS		(OBM_NO_CLASS + 2)
+#define OBM_NR_CACHES		896U
+
+extern struct obm_class obm_classes[OBM_CACHE_CLASS + OBM_NR_CACHES];
 /* A class by its offset in bytes in obm_classes[]; so a slot in its array. */
 #define OBM_CLASS_SHIFT		4
 static_assert(sizeof(struct obm_class) == BIT(OBM_CLASS_SHIFT));
+static_assert(OBM_CACHE_CLASS + OBM_NR_CACHES <= BIT(16 - OBM_CLASS_SHIFT),
+	      "a pool knows its class by an offset of 16 bits");
 
 /**
  * struct obm_mixed - the books of a pool that several classes share
@@ -88,6 +94,7 @@ extern bool obm_compact;
 extern u16 obm_class_of[OBM_SMALL_MAX / OBM_STEP + 1];
 
 int obm_class_init(unsigned int small_max);
+void obm_class_set_cache(unsigned int ci, unsigned int size);
 
 /*
  * The class of a request of @size bytes, @size <= OBM_SMALL_MAX, by offset; above

@@ -12,6 +12,7 @@
  * interrupt tasks; both are made when a class first gets busy in such a context.
  * Neither is touched in hard interrupts but by a drain that found nobody in the
  * midst of using them. What has no slots yet shows some that are always empty.
+ * A cache has the same, of a single class.
  */
 #include "front.h"
 
@@ -23,23 +24,25 @@ bool obm_harden;
 /* So that a class and its slot have the same offset. */
 static_assert(sizeof(struct obm_slot) == sizeof(struct obm_class));
 
-struct obm_slot __percpu *obm_no_slots;
+/* Slots without magazines, for all heaps. Nothing is ever put on one. */
+static struct obm_slot __percpu *no_slots;
 
-static size_t slots_bytes(void)
+static size_t slots_bytes(unsigned int nr)
 {
-	return obm_nr_slots * (sizeof(struct obm_slot) + sizeof(void *));
+	return nr * (sizeof(struct obm_slot) + sizeof(void *));
 }
 
-static struct obm_slot __percpu *slots_new(struct obm_heap *heap, gfp_t gfp)
+static struct obm_slot __percpu *slots_new(struct obm_heap *heap,
+					   unsigned int nr, gfp_t gfp)
 {
-	size_t bytes = slots_bytes() * num_possible_cpus();
+	size_t bytes = slots_bytes(nr) * num_possible_cpus();
 	struct obm_slot __percpu *slots;
-	unsigned int ci;
+	unsigned int i;
 	int cpu;
 
 	if (heap && !obm_charge(heap, bytes, gfp))
 		return NULL;
-	slots = __alloc_percpu_gfp(slots_bytes(), __alignof__(*slots),
+	slots = __alloc_percpu_gfp(slots_bytes(nr), __alignof__(*slots),
 				   gfp | __GFP_NOWARN);
 	if (!slots) {
 		if (heap)
@@ -49,42 +52,42 @@ static struct obm_slot __percpu *slots_new(struct obm_heap *heap, gfp_t gfp)
 	if (heap)
 		obm_charge_peak(heap);
 	for_each_possible_cpu(cpu)
-		for (ci = 0; ci < obm_nr_slots; ci++)
-			per_cpu_ptr(slots, cpu)[ci].top = obm_mag_none();
+		for (i = 0; i < nr; i++)
+			per_cpu_ptr(slots, cpu)[i].top = obm_mag_none();
 	return slots;
 }
 
 /* Where the slots of this context are found; NULL if it has none. */
-static struct obm_slot __percpu **slots_at(struct obm_heap *heap)
+static struct obm_slot __percpu **slots_at(struct obm_set *set)
 {
 	unsigned int in = preempt_count() & OBM_IRQ_MASK;
 
 	if (!in)
-		return &heap->front.slots;
-	return in == SOFTIRQ_OFFSET ? &heap->bh_slots : NULL;
+		return &set->front.slots;
+	return in == SOFTIRQ_OFFSET ? &set->bh_slots : NULL;
 }
 
 /* Whether there are slots for this context, by now if need be. */
-static bool slots_ready(struct obm_heap *heap, gfp_t gfp)
+static bool slots_ready(struct obm_heap *heap, struct obm_set *set, gfp_t gfp)
 {
-	struct obm_slot __percpu **at = slots_at(heap);
+	struct obm_slot __percpu **at = slots_at(set);
 	struct obm_slot __percpu *slots;
 
-	if (!at || READ_ONCE(*at) != obm_no_slots)
+	if (!at || READ_ONCE(*at) != set->none)
 		return at;
 	/* What could not be had is not asked for with every block. */
-	if (time_before(jiffies, READ_ONCE(heap->slots_later)))
+	if (time_before(jiffies, READ_ONCE(set->later)))
 		return false;
 	gfp = gfpflags_allow_blocking(gfp) ? GFP_KERNEL & gfp : GFP_NOWAIT;
-	slots = slots_new(heap, gfp | __GFP_NORETRY);
+	slots = slots_new(heap, set->nr, gfp | __GFP_NORETRY);
 	if (!slots) {
-		WRITE_ONCE(heap->slots_later, jiffies + HZ / 10);
+		WRITE_ONCE(set->later, jiffies + HZ / 10);
 		return false;
 	}
 	/* Who sees the slots sees them made, by the address dependency. */
-	if (cmpxchg(at, obm_no_slots, slots) != obm_no_slots) {
+	if (cmpxchg(at, set->none, slots) != set->none) {
 		free_percpu(slots);
-		obm_uncharge(heap, slots_bytes() * num_possible_cpus());
+		obm_uncharge(heap, slots_bytes(set->nr) * num_possible_cpus());
 	}
 	return true;
 }
@@ -116,7 +119,8 @@ static bool bin_fit(struct obm_heap *heap, unsigned int ci, gfp_t gfp,
 	struct obm_mag *mag;
 	struct bin bin;
 
-	if (!obm_may_return() || !slots_ready(heap, gfp))
+	if (!obm_may_return() ||
+	    !slots_ready(heap, class_set_of(heap, ci), gfp))
 		return false;
 	mag = obm_mag_new(heap, ci, cap, gfp);
 	if (!mag)
@@ -167,6 +171,13 @@ static void bin_grow(struct obm_heap *heap, unsigned int ci, gfp_t gfp, int nid)
 		bin_hold(heap, ci);
 }
 
+/* Objects of a cache leave the pools constructed. */
+static void front_construct(unsigned int ci, void **ptrs, int nr)
+{
+	if (class_is_cache(ci) && nr > 0)
+		obm_cache_construct(ci, ptrs, nr);
+}
+
 /*
  * Blocks for an empty magazine, the lowest on top, to go out first. Returns
  * whether it should be larger.
@@ -183,6 +194,7 @@ static bool bin_fetch(struct obm_heap *heap, unsigned int ci,
 	words = mag->words + 1;
 	got = obm_node_fetch(heap, ci, min(mag->cap / 2 + 1U, 0U + mag->batch),
 			     words);
+	front_construct(ci, words, got);
 	for (i = 0; i < got / 2; i++)
 		swap(words[i], words[got - 1 - i]);
 	__this_cpu_write(bin->slot->top, mag->words + got);
@@ -226,11 +238,12 @@ static bool front_serves(const struct obm_heap *heap, gfp_t gfp, int nid)
 static void front_keep(struct obm_heap *heap, unsigned int ci, unsigned int nr,
 		       void **ptrs)
 {
+	struct obm_set *set = class_set_of(heap, ci);
 	unsigned int i, kept;
 
 	for (i = 0; i < nr / 2; i++)
 		swap(ptrs[i], ptrs[nr - 1 - i]);
-	kept = front_push_many(heap, ci, nr, ptrs);
+	kept = front_push_many(set, ci - set->ci, nr, ptrs);
 	if (kept < nr)
 		obm_node_put(heap, ci, ptrs + kept, nr - kept, _RET_IP_);
 	/* On whichever CPU: it is the sum that counts. */
@@ -252,6 +265,7 @@ static int front_refill(struct obm_heap *heap, unsigned int ci, gfp_t gfp,
 	got = obm_node_alloc(heap, ci, gfp, nid, want, ptrs);
 	if (got < 0)
 		return got;
+	front_construct(ci, ptrs, got);
 	*ptr = ptrs[0];
 	if (got > 1)
 		front_keep(heap, ci, got - 1, ptrs + 1);
@@ -348,31 +362,49 @@ void obm_front_fit(struct obm_heap *heap, unsigned int ci, gfp_t gfp, size_t n)
 }
 
 /* Takes all magazines out of a set of slots that nobody uses just now. */
-static void slots_detach(struct obm_slot *slots, struct obm_mag **list)
+static void slots_detach(const struct obm_set *set, struct obm_slot *slots,
+			 struct obm_mag **list)
 {
-	struct obm_mag **mags = slots_mags(slots);
-	unsigned int ci;
+	struct obm_mag **mags = slots_mags(set, slots);
+	unsigned int i;
 
-	for (ci = 0; ci < obm_nr_slots; ci++) {
-		struct obm_mag *mag = mags[ci];
+	for (i = 0; i < set->nr; i++) {
+		struct obm_mag *mag = mags[i];
 
 		if (!mag)
 			continue;
-		mag->nr = slots[ci].top - mag->words;
-		mag->ci = ci;
+		mag->nr = slots[i].top - mag->words;
+		mag->ci = set->ci + i;
 		mag->next = *list;
 		*list = mag;
-		WRITE_ONCE(slots[ci].top, obm_mag_none());
-		WRITE_ONCE(mags[ci], NULL);
+		WRITE_ONCE(slots[i].top, obm_mag_none());
+		WRITE_ONCE(mags[i], NULL);
 	}
 }
 
 /* Of one CPU, in all contexts. */
+static void set_detach(struct obm_set *set, unsigned int cpu,
+		       struct obm_mag **list)
+{
+	slots_detach(set, per_cpu_ptr(READ_ONCE(set->front.slots), cpu), list);
+	slots_detach(set, per_cpu_ptr(READ_ONCE(set->bh_slots), cpu), list);
+}
+
+/*
+ * The same of a heap and its caches. Who asks for it is in a read-side section of
+ * RCU until the magazines are empty: who destroys a cache waits for that.
+ */
 static void cpu_detach(struct obm_heap *heap, unsigned int cpu,
 		       struct obm_mag **list)
 {
-	slots_detach(per_cpu_ptr(READ_ONCE(heap->front.slots), cpu), list);
-	slots_detach(per_cpu_ptr(READ_ONCE(heap->bh_slots), cpu), list);
+	struct obm_cache *cache;
+
+	set_detach(&heap->set, cpu, list);
+	rcu_read_lock();
+	obm_for_each_cache(heap, cache)
+		if (!READ_ONCE(cache->dying))
+			set_detach(&cache->set, cpu, list);
+	rcu_read_unlock();
 }
 
 struct drain {
@@ -420,13 +452,14 @@ static unsigned long front_drain(struct obm_heap *heap, bool others,
 	struct drain drain = { .heap = heap };
 	/* Asking others under a lock that they wait for would be a deadlock. */
 	bool all = others && preemptible();
-	unsigned long flags;
+	unsigned long flags, nr;
 	int cpu, this_cpu;
 
 	if (!in_task())
 		return 0;
 	if (all)
 		migrate_disable();
+	rcu_read_lock();
 	/* No softirq may come to use its slots meanwhile. */
 	local_irq_save(flags);
 	this_cpu = smp_processor_id();
@@ -439,9 +472,11 @@ static unsigned long front_drain(struct obm_heap *heap, bool others,
 				drain_cpu(&drain, cpu);
 		atomic_set_release(&heap->draining, 0);
 	}
+	nr = obm_mags_release(heap, drain.list, nr_pages);
+	rcu_read_unlock();
 	if (all)
 		migrate_enable();
-	return obm_mags_release(heap, drain.list, nr_pages);
+	return nr;
 }
 
 /**
@@ -481,16 +516,29 @@ void obm_front_drain_cpu(struct obm_heap *heap, unsigned int cpu)
 	struct obm_mag *list = NULL;
 	unsigned long nr_pages = 0;
 
+	rcu_read_lock();
 	cpu_detach(heap, cpu, &list);
+	obm_mags_release(heap, list, &nr_pages);
+	rcu_read_unlock();
+}
+
+/* And for a set that nobody uses any more, of all CPUs. */
+void obm_set_empty(struct obm_heap *heap, struct obm_set *set)
+{
+	struct obm_mag *list = NULL;
+	unsigned long nr_pages = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		set_detach(set, cpu, &list);
 	obm_mags_release(heap, list, &nr_pages);
 }
 
-static unsigned long slots_count(struct obm_slot __percpu *percpu, int cpu,
-				 unsigned int ci)
+static unsigned long slots_count(const struct obm_set *set,
+				 struct obm_slot *slots, unsigned int at)
 {
-	struct obm_slot *slots = per_cpu_ptr(percpu, cpu);
-	struct obm_mag *mag = READ_ONCE(slots_mags(slots)[ci]);
-	void **top = READ_ONCE(slots[ci].top);
+	struct obm_mag *mag = READ_ONCE(slots_mags(set, slots)[at]);
+	void **top = READ_ONCE(slots[at].top);
 	unsigned long nr;
 
 	if (!mag)
@@ -503,69 +551,71 @@ static unsigned long slots_count(struct obm_slot __percpu *percpu, int cpu,
 /* How many blocks of a class wait on CPUs. Exact while none is in use. */
 unsigned long obm_front_count(struct obm_heap *heap, unsigned int ci)
 {
+	struct obm_set *set = class_set_of(heap, ci);
+	unsigned int at = ci - set->ci;
 	unsigned long nr = 0;
 	int cpu;
 
 	for_each_possible_cpu(cpu) {
-		nr += slots_count(READ_ONCE(heap->front.slots), cpu, ci);
-		nr += slots_count(READ_ONCE(heap->bh_slots), cpu, ci);
+		nr += slots_count(set, per_cpu_ptr(READ_ONCE(set->front.slots),
+						   cpu), at);
+		nr += slots_count(set, per_cpu_ptr(READ_ONCE(set->bh_slots),
+						   cpu), at);
 	}
 	return nr;
 }
 
 static unsigned long slots_allocs(struct obm_slot __percpu *slots, int cpu,
-				  unsigned int ci)
+				  unsigned int at)
 {
-	return READ_ONCE(per_cpu_ptr(slots, cpu)[ci].nr_allocs);
+	return READ_ONCE(per_cpu_ptr(slots, cpu)[at].nr_allocs);
 }
 
 /* Blocks of a class that were handed out without asking the pools, so far. */
 unsigned long obm_front_allocs(struct obm_heap *heap, unsigned int ci)
 {
+	struct obm_set *set = class_set_of(heap, ci);
+	unsigned int at = ci - set->ci;
 	unsigned long nr = 0;
 	int cpu;
 
 	for_each_possible_cpu(cpu) {
-		nr += slots_allocs(READ_ONCE(heap->front.slots), cpu, ci);
-		nr += slots_allocs(READ_ONCE(heap->bh_slots), cpu, ci);
+		nr += slots_allocs(READ_ONCE(set->front.slots), cpu, at);
+		nr += slots_allocs(READ_ONCE(set->bh_slots), cpu, at);
 	}
 	return nr;
 }
 
-/* What the slots of a heap cost on all CPUs, without their magazines. */
-size_t obm_front_bytes(struct obm_heap *heap)
+/* What the slots of a set cost on all CPUs, without their magazines. */
+size_t obm_set_bytes(const struct obm_set *set)
 {
-	unsigned int nr = (READ_ONCE(heap->front.slots) != obm_no_slots) +
-			  (READ_ONCE(heap->bh_slots) != obm_no_slots);
+	unsigned int nr = (READ_ONCE(set->front.slots) != set->none) +
+			  (READ_ONCE(set->bh_slots) != set->none);
 
-	return nr * slots_bytes() * num_possible_cpus();
-}
-
-void obm_front_create(struct obm_heap *heap)
-{
-	heap->front.slots = obm_no_slots;
-	heap->bh_slots = obm_no_slots;
-	heap->slots_later = jiffies;
+	return nr * slots_bytes(set->nr) * num_possible_cpus();
 }
 
 /*
- * The heap is being destroyed: its blocks go back to the pools. The slots stay
- * for as long as a late free of a stale pointer may look at them.
+ * For one slot the last of no_slots will do: the word behind it is a magazine
+ * that is not there, if another's.
  */
-void obm_front_empty(struct obm_heap *heap)
+void obm_set_init(struct obm_set *set, unsigned int nr, unsigned int ci)
 {
-	int cpu;
-
-	for_each_possible_cpu(cpu)
-		obm_front_drain_cpu(heap, cpu);
+	set->none = no_slots + obm_nr_slots - nr;
+	set->front.slots = set->none;
+	set->bh_slots = set->none;
+	set->later = jiffies;
+	set->nr = nr;
+	set->ci = ci;
 }
 
-void obm_front_destroy(struct obm_heap *heap)
+/* Once no late free of a stale pointer may look at its slots any more. */
+void obm_set_destroy(struct obm_set *set)
 {
-	if (heap->bh_slots != obm_no_slots)
-		free_percpu(heap->bh_slots);
-	if (heap->front.slots != obm_no_slots)
-		free_percpu(heap->front.slots);
+	if (set->bh_slots != set->none)
+		free_percpu(set->bh_slots);
+	if (set->front.slots != set->none)
+		free_percpu(set->front.slots);
 }
 
 /*
@@ -594,11 +644,11 @@ int __init obm_front_init(void)
 {
 	if (!const_fits())
 		obm_front_max = 0;
-	obm_no_slots = slots_new(NULL, GFP_KERNEL);
-	return obm_no_slots ? 0 : -ENOMEM;
+	no_slots = slots_new(NULL, obm_nr_slots, GFP_KERNEL);
+	return no_slots ? 0 : -ENOMEM;
 }
 
 void obm_front_exit(void)
 {
-	free_percpu(obm_no_slots);
+	free_percpu(no_slots);
 }

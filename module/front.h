@@ -18,43 +18,55 @@ struct bin {
 };
 
 /* The magazines stand behind the slots, which the hit path sees alone. */
-static inline struct obm_mag **slots_mags(struct obm_slot *slots)
+static inline struct obm_mag **slots_mags(const struct obm_set *set,
+					  struct obm_slot *slots)
 {
-	return (struct obm_mag **)(slots + obm_nr_slots);
+	return (struct obm_mag **)(slots + set->nr);
 }
-
-/* Slots without magazines, for all heaps. Nothing is ever put on one. */
-extern struct obm_slot __percpu *obm_no_slots;
 
 /*
  * With preemption disabled: a class on this CPU, in the slots of this context.
  * Hard interrupts have none.
  */
-static __always_inline struct bin bin_here(struct obm_heap *heap,
-					   unsigned int ci)
+static __always_inline struct bin bin_in(struct obm_set *set, unsigned int at)
 {
 	unsigned int in = preempt_count() & OBM_IRQ_MASK;
-	struct obm_slot __percpu *slots = READ_ONCE(heap->front.slots);
+	struct obm_slot __percpu *slots = READ_ONCE(set->front.slots);
 
 	if (unlikely(in))
-		slots = in == SOFTIRQ_OFFSET ? READ_ONCE(heap->bh_slots) :
-					       obm_no_slots;
+		slots = in == SOFTIRQ_OFFSET ? READ_ONCE(set->bh_slots) :
+					       set->none;
 	return (struct bin){
-		.slot = slots + ci,
-		.mag = (struct obm_mag * __percpu *)(slots + obm_nr_slots) + ci,
+		.slot = slots + at,
+		.mag = (struct obm_mag * __percpu *)(slots + set->nr) + at,
 	};
 }
 
+/* The set that has the slots of a class, at [ci - set->ci]. */
+static inline struct obm_set *class_set_of(struct obm_heap *heap,
+					   unsigned int ci)
+{
+	return class_is_cache(ci) ? &class_cache(ci)->set : &heap->set;
+}
+
+static inline struct bin bin_here(struct obm_heap *heap, unsigned int ci)
+{
+	struct obm_set *set = class_set_of(heap, ci);
+
+	return bin_in(set, ci - set->ci);
+}
+
 /* Takes up to @n blocks that wait on this CPU; returns how many. */
-static __always_inline size_t front_pop_many(struct obm_heap *heap, unsigned int ci,
-				    size_t n, void **ptrs)
+static __always_inline size_t front_pop_many(struct obm_set *set,
+					     unsigned int at, size_t n,
+					     void **ptrs)
 {
 	struct obm_mag *mag;
 	struct bin bin;
 	void **top;
 
 	preempt_disable();
-	bin = bin_here(heap, ci);
+	bin = bin_in(set, at);
 	mag = __this_cpu_read(*bin.mag);
 	if (unlikely(!mag)) {
 		preempt_enable();
@@ -71,15 +83,16 @@ static __always_inline size_t front_pop_many(struct obm_heap *heap, unsigned int
 }
 
 /* Keeps the first of @n blocks, as many as there is room for. */
-static __always_inline size_t front_push_many(struct obm_heap *heap, unsigned int ci,
-				     size_t n, void **ptrs)
+static __always_inline size_t front_push_many(struct obm_set *set,
+					      unsigned int at, size_t n,
+					      void **ptrs)
 {
 	struct obm_mag *mag;
 	struct bin bin;
 	void **top;
 
 	preempt_disable();
-	bin = bin_here(heap, ci);
+	bin = bin_in(set, at);
 	mag = __this_cpu_read(*bin.mag);
 	if (unlikely(!mag)) {
 		preempt_enable();

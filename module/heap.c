@@ -2,7 +2,7 @@
 /*
  * Heaps: who has one, how they begin and end.
  */
-#include "internal.h"
+#include "cache.h"
 
 #include <linux/cpu.h>
 
@@ -14,7 +14,7 @@ DEFINE_MUTEX(obm_heaps_lock);
  * A name is a directory in debugfs and a word in /proc/obminfo, where a slash
  * parts it from the class.
  */
-static int name_check(const char *name)
+int obm_name_check(const char *name)
 {
 	size_t len;
 
@@ -128,7 +128,8 @@ static struct obm_heap *heap_new(const char *name,
 	heap = kzalloc(struct_size(heap, nodes, nr_node_ids), GFP_KERNEL);
 	if (!heap)
 		return NULL;
-	obm_front_create(heap);
+	obm_set_init(&heap->set, obm_nr_slots, 0);
+	INIT_LIST_HEAD(&heap->caches);
 	strscpy(heap->name, name, sizeof(heap->name));
 	heap->limit_bytes = attrs->limit_bytes;
 	heap->nid = attrs->node;
@@ -149,7 +150,7 @@ static void heap_free_rcu(struct rcu_head *rcu)
 {
 	struct obm_heap *heap = container_of(rcu, struct obm_heap, rcu);
 
-	obm_front_destroy(heap);
+	obm_set_destroy(&heap->set);
 	kfree(heap);
 }
 
@@ -178,7 +179,7 @@ struct obm_heap *obm_heap_create(const char *name,
 	int err;
 
 	attrs = attrs ?: &none;
-	err = name_check(name);
+	err = obm_name_check(name);
 	if (!err)
 		err = attrs_check(attrs);
 	if (err)
@@ -193,7 +194,6 @@ struct obm_heap *obm_heap_create(const char *name,
 	mutex_lock(&obm_heaps_lock);
 	if (heap_find(name)) {
 		mutex_unlock(&obm_heaps_lock);
-		obm_front_destroy(heap);
 		kfree(heap);
 		return ERR_PTR(-EEXIST);
 	}
@@ -262,10 +262,10 @@ static void heap_unlist(struct obm_heap *heap)
  * @heap: the heap, or NULL or an ERR_PTR, which is ignored; no function may be
  *	  using it or its blocks any more
  *
- * Blocks that are still allocated go with it. They are reported, a line for
- * each class, as leaks. Those given to obm_free_rcu() are none: they are waited
- * for. What is not a heap, or is none any more, is refused
- * with a report.
+ * Blocks that are still allocated go with it, and so do its caches. They are
+ * reported, a line for each class or cache, as leaks. Those given to
+ * obm_free_rcu() are none: they are waited for. What is not a heap, or is none
+ * any more, is refused with a report.
  *
  * Context: Process context, may sleep. Takes and drops obm_heaps_lock.
  * Return: how many blocks were still allocated.
@@ -286,15 +286,16 @@ unsigned long obm_heap_destroy(struct obm_heap *heap)
 	heap_unlist(heap);
 	obm_rcu_drain(heap);
 	cancel_work_sync(&heap->trim_work);
-	obm_front_empty(heap);
+	leaked = obm_caches_destroy(heap);
+	obm_set_empty(heap, &heap->set);
 
-	leaked = heap_report_leaks(heap);
+	leaked += heap_report_leaks(heap);
 	leaked += obm_raw_release_all(heap);
 	obm_for_each_node(heap, nid, node)
 		obm_node_release(node);
 
 	WARN_ON_ONCE(atomic_long_read(&heap->held_bytes) !=
-		     heap_bytes() + obm_front_bytes(heap));
+		     heap_bytes() + obm_set_bytes(&heap->set));
 	call_rcu(&heap->rcu, heap_free_rcu);
 	module_put(THIS_MODULE);
 	return leaked;

@@ -10,16 +10,18 @@
  *          one class or unused
  *   block  what a client gets; nothing is ever written into a free block
  *   raw    a block above small_max: a run of pages of its own
+ *   cache  a class of a heap that a client made for objects of one type
  *   slot   free blocks of a class that wait on a CPU for the next caller
+ *   set    slots on all CPUs: of a heap's classes, or of a cache
  *   class  blocks of one size; its index is always called ci
  *
  * Layers, a lower one never calls a higher: class < charge, page < pool <
- * arena < mixed, node, put, raw < mag < front < heap < alloc, bulk < rcu. shrink
- * gives back for the kernel what it finds below heap. stats, validate, proc and
- * debugfs look.
+ * arena < mixed, node, put, raw < mag < front < heap < alloc, bulk, cache < rcu.
+ * shrink gives back for the kernel what it finds below heap. stats, validate, proc
+ * and debugfs look. heap ends its caches, and front has objects constructed.
  *
  * Lock order:
- *   1. obm_heaps_lock	(mutex)		which heaps there are
+ *   1. obm_heaps_lock	(mutex)		which heaps there are, and caches
  *   2. obm_node.lock	(raw spinlock)	all of a node: its arenas, pools, counts
  *      obm_heap.raw_lock (raw spinlock) the heap's raw blocks
  * A slot has no lock: only its own CPU touches it, with preemption disabled, in
@@ -198,14 +200,16 @@ struct obm_node_class {
  * @nr_arenas_got: L: arenas taken so far
  * @nr_arenas_put: L: arenas given back so far
  * @nr_pages_put: L: single pages given back so far
+ * @gone_moves: L: blocks taken and put back, of caches that are gone
+ * @gone_allocs: L: blocks handed out, of caches that are gone
  * @rnd: L: order of blocks in a hardened heap
  * @rcu: defers the release
  * @mixed: L: shared pools; of blocks it counts none
  * @classes: L: one per class, obm_nr_classes of them
  *
- * Invariants: @nr_pages == @nr_unused + sum of classes[].nr_pools << order.
- * @nr_shown and @nr_unused differ by less than OBM_SHOW_STEP, and not at all
- * once there is no arena.
+ * Invariants: @nr_pages == @nr_unused + sum of nr_pools << order over @classes,
+ * @mixed and those of the heap's caches. @nr_shown and @nr_unused differ by less
+ * than OBM_SHOW_STEP, and not at all once there is no arena.
  */
 struct obm_node {
 	raw_spinlock_t lock;
@@ -225,6 +229,8 @@ struct obm_node {
 	unsigned long nr_arenas_got;
 	unsigned long nr_arenas_put;
 	unsigned long nr_pages_put;
+	u64 gone_moves;
+	u64 gone_allocs;
 	struct rnd_state rnd;
 	struct rcu_head rcu;
 	struct obm_node_class mixed;
@@ -256,10 +262,26 @@ struct obm_raw {
 };
 
 /**
- * struct obm_heap - a client's private allocator
- * @front: slots of each CPU; set once (cmpxchg)
+ * struct obm_set - slots on all CPUs, of a heap's classes or of a cache
+ * @front: those of tasks; set once (cmpxchg)
  * @bh_slots: the same for softirqs
- * @slots_later: in jiffies, until when no slots are asked for; a peek
+ * @none: I: what both are before, and hard interrupts find: always empty
+ * @later: in jiffies, until when no slots are asked for; a peek
+ * @nr: I: slots on a CPU; as many pointers to magazines stand behind them
+ * @ci: I: class of the first one
+ */
+struct obm_set {
+	struct obm_front front;
+	struct obm_slot __percpu *bh_slots;
+	struct obm_slot __percpu *none;
+	unsigned long later;
+	unsigned int nr;
+	unsigned int ci;
+};
+
+/**
+ * struct obm_heap - a client's private allocator
+ * @set: blocks that wait on CPUs
  * @link: M: in obm_heaps; the shrinker counts under RCU
  * @name: I: unique among heaps
  * @limit_bytes: I: most that @held_bytes may become, 0 for no limit
@@ -290,14 +312,13 @@ struct obm_raw {
  * @dying: M: being destroyed, but its name is not free yet
  * @trim_work: gives memory back where a free could not (PREEMPT_RT)
  * @dir: I: debugfs directory
+ * @caches: M: its caches, oldest first; read under RCU
  * @rcu: defers the release
  * @nodes: by node number, made when first used; set once (cmpxchg), so a reader
  *	   needs no lock
  */
 struct obm_heap {
-	struct obm_front front;
-	struct obm_slot __percpu *bh_slots;
-	unsigned long slots_later;
+	struct obm_set set;
 	struct list_head link;
 	char name[OBM_NAME_LEN];
 	size_t limit_bytes;
@@ -328,6 +349,7 @@ struct obm_heap {
 	bool dying;
 	struct work_struct trim_work;
 	struct dentry *dir;
+	struct list_head caches;
 	struct rcu_head rcu;
 	struct obm_node *nodes[];
 };
@@ -421,12 +443,6 @@ static inline bool obm_is_small(size_t size, gfp_t gfp)
 	return size <= obm_small_max && !(gfp & (__GFP_DMA | __GFP_DMA32));
 }
 
-static inline struct obm_node_class *node_class(struct obm_node *node,
-						unsigned int ci)
-{
-	return ci == OBM_MIXED ? &node->mixed : &node->classes[ci];
-}
-
 /* Of a pointer into the pool, from its beginning. */
 static inline unsigned int pool_offset(const struct obm_pool *pool,
 				       const void *ptr)
@@ -514,6 +530,10 @@ enum obm_bad obm_node_peek(struct obm_pool *pool, const void *ptr,
 			   unsigned int *ci);
 enum obm_bad obm_node_free(struct obm_pool *pool, struct obm_heap *heap,
 			   const void *ptr, size_t size);
+void obm_pool_retire(struct obm_node *node, struct obm_pool *pool,
+		     bool may_return, struct hlist_head *empty);
+unsigned long obm_arenas_release(struct obm_heap *heap,
+				 struct hlist_head *empty);
 
 /**
  * struct obm_block - where a client's pointer lies
@@ -521,12 +541,14 @@ enum obm_bad obm_node_free(struct obm_pool *pool, struct obm_heap *heap,
  * @base: in the block that starts here
  * @size: and is so many bytes long
  * @raw: its descriptor if it is above small_max, or NULL
+ * @cached: it is an object of a cache
  */
 struct obm_block {
 	struct obm_heap *heap;
 	void *base;
 	size_t size;
 	struct obm_raw *raw;
+	bool cached;
 };
 
 enum obm_bad obm_node_find(struct obm_pool *pool, const void *ptr,
@@ -553,10 +575,6 @@ extern bool obm_harden;
 
 int obm_front_init(void);
 void obm_front_exit(void);
-void obm_front_create(struct obm_heap *heap);
-void obm_front_empty(struct obm_heap *heap);
-void obm_front_destroy(struct obm_heap *heap);
-size_t obm_front_bytes(struct obm_heap *heap);
 int obm_front_alloc(struct obm_heap *heap, unsigned int ci, gfp_t gfp, int nid,
 		    void **ptr);
 bool obm_front_free(struct obm_heap *heap, unsigned int ci, const void *ptr,
@@ -568,6 +586,10 @@ unsigned long obm_front_shrink(struct obm_heap *heap, bool others);
 unsigned long obm_front_count(struct obm_heap *heap, unsigned int ci);
 unsigned long obm_front_allocs(struct obm_heap *heap, unsigned int ci);
 void obm_front_drain_cpu(struct obm_heap *heap, unsigned int cpu);
+void obm_set_init(struct obm_set *set, unsigned int nr, unsigned int ci);
+void obm_set_empty(struct obm_heap *heap, struct obm_set *set);
+void obm_set_destroy(struct obm_set *set);
+size_t obm_set_bytes(const struct obm_set *set);
 
 /* A size that no sized free has: the caller does not know it. */
 #define OBM_SIZE_ANY		SIZE_MAX
@@ -596,6 +618,9 @@ static inline size_t raw_bytes(const struct obm_raw *raw)
 
 /* alloc.c */
 gfp_t obm_block_gfp(struct obm_heap *heap, gfp_t gfp);
+bool obm_block_may_trim(gfp_t gfp, int err);
+void obm_block_put(struct obm_heap *heap, const void *ptr, size_t size,
+		   unsigned long caller);
 enum obm_bad obm_block_find(const void *ptr, struct obm_block *block);
 
 /* rcu.c: frees that wait for a grace period */
@@ -604,6 +629,7 @@ void obm_rcu_create(struct obm_heap *heap);
 void obm_rcu_drain(struct obm_heap *heap);
 
 /* heap.c */
+int obm_name_check(const char *name);
 bool obm_heap_reclaim(struct obm_heap *heap);
 int obm_heap_init(void);
 void obm_heap_exit(void);

@@ -6,7 +6,7 @@
 #ifndef OBM_MAG_H
 #define OBM_MAG_H
 
-#include "internal.h"
+#include "cache.h"
 
 /**
  * struct obm_mag - free blocks of one class

@@ -62,7 +62,7 @@ static bool mixed_may(struct obm_node *node, unsigned int ci)
 	unsigned int nr = obm_mixed_units(ci);
 
 	return obm_compact && !obm_heap_is_hard(node->heap) &&
-	       nr <= OBM_UNITS / 2 &&
+	       ci < obm_nr_classes && nr <= OBM_UNITS / 2 &&
 	       (node_class(node, ci)->nr_mixed + 1) * nr <= OBM_UNITS;
 }
 

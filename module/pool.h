@@ -3,7 +3,7 @@
 #ifndef OBM_POOL_H
 #define OBM_POOL_H
 
-#include "internal.h"
+#include "cache.h"
 
 static inline unsigned long *pool_map(const struct obm_pool *pool)
 {

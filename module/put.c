@@ -54,6 +54,7 @@ enum obm_bad obm_node_find(struct obm_pool *pool, const void *ptr,
 	*block = (struct obm_block){ .heap = node->heap };
 	raw_spin_lock_irqsave(&node->lock, flags);
 	bad = pool_look(node, pool, ptr, &spot);
+	block->cached = class_is_cache(spot.ci);
 	if (spot.used) {
 		block->size = obm_classes[spot.ci].size;
 		block->base = pool_base(pool) +
@@ -106,8 +107,8 @@ enum obm_bad obm_node_peek(struct obm_pool *pool, const void *ptr,
  * once the lock is dropped is added to @empty; being taken out, an arena is in
  * no other list.
  */
-static noinline void pool_retire(struct obm_node *node, struct obm_pool *pool,
-				 bool may_return, struct hlist_head *empty)
+noinline void obm_pool_retire(struct obm_node *node, struct obm_pool *pool,
+			      bool may_return, struct hlist_head *empty)
 {
 	unsigned int order = obm_classes[pool_ci(pool)].order;
 	struct obm_arena *arena;
@@ -119,8 +120,8 @@ static noinline void pool_retire(struct obm_node *node, struct obm_pool *pool,
 }
 
 /* Returns how many pages that were. */
-static unsigned long arenas_release(struct obm_heap *heap,
-				    struct hlist_head *empty)
+unsigned long obm_arenas_release(struct obm_heap *heap,
+				 struct hlist_head *empty)
 {
 	unsigned long nr_pages = 0;
 	struct obm_arena *arena;
@@ -143,7 +144,7 @@ static __always_inline void pool_count(struct obm_node *node,
 	if (!nr_free)
 		pool_unfill(nc, pool);
 	if (nr_free + 1 == nr_blocks)
-		pool_retire(node, pool, may_return, empty);
+		obm_pool_retire(node, pool, may_return, empty);
 }
 
 /* Puts back a block that pool_look() found in use. */
@@ -158,7 +159,7 @@ static void pool_push(struct obm_node *node, struct obm_pool *pool,
 	if (pool_ci(pool) == OBM_MIXED) {
 		obm_mixed_put(node, pool, spot->block);
 		if (pool->nr_free == OBM_UNITS)
-			pool_retire(node, pool, may_return, empty);
+			obm_pool_retire(node, pool, may_return, empty);
 		return;
 	}
 	pool_map(pool)[BIT_WORD(spot->block)] |= BIT_MASK(spot->block);
@@ -192,21 +193,17 @@ enum obm_bad obm_node_free(struct obm_pool *pool, struct obm_heap *heap,
 
 	raw_spin_lock_irqsave(&node->lock, flags);
 	bad = pool_look(node, pool, ptr, &spot);
-	if (bad == OBM_OK && size != OBM_SIZE_ANY &&
-	    (size > obm_small_max || class_index(size) != spot.ci))
+	if (bad == OBM_OK && !class_is_said(spot.ci, size))
 		bad = OBM_BAD_SIZE;
 	if (bad != OBM_OK)
 		goto out;
 
 	/* Before the block can be handed out again, so under the lock. */
-	if (want_init_on_free())
-		memset((void *)ptr, 0, obm_classes[spot.ci].size);
-	obm_san_free(ptr, obm_classes[spot.ci].size);
-
+	obm_block_wipe((void *)ptr, spot.ci);
 	pool_push(node, pool, &spot, may_return, &empty);
 out:
 	raw_spin_unlock_irqrestore(&node->lock, flags);
-	arenas_release(node->heap, &empty);
+	obm_arenas_release(node->heap, &empty);
 	return bad;
 }
 
@@ -233,10 +230,22 @@ static enum obm_bad put_raw(struct obm_heap *heap, unsigned int ci,
 {
 	unsigned long owner = obm_page_owner(ptr);
 
-	if (!(owner & OBM_OWNER_RAW))
+	if (!(owner & OBM_OWNER_RAW) || class_is_cache(ci))
 		return OBM_BAD_SIZE;
 	return obm_raw_free((void *)(owner & ~OBM_OWNER_RAW), heap, ptr,
 			    obm_classes[ci].size);
+}
+
+/*
+ * Of a cache's class what class.hot is of others: it is not hot, but may be as
+ * plain. Not where the first bit behind the blocks is of no word of the map.
+ */
+static u32 cache_plain(const struct obm_class *class)
+{
+	if (class->order || (class_quant_bytes(class) &&
+			     class->nr_blocks % BITS_PER_LONG == 0))
+		return 0;
+	return class->recip;
 }
 
 /*
@@ -255,6 +264,7 @@ static unsigned int put_plain(struct obm_node *node, unsigned int ci,
 	const struct obm_class *class = &obm_classes[ci];
 	struct obm_node_class *nc = node_class(node, ci);
 	u16 class_offset = ci << OBM_CLASS_SHIFT;
+	u32 plain = class_is_cache(ci) ? cache_plain(class) : class->hot;
 	bool inner = class->nr_words == 1;
 	unsigned int i, block;
 
@@ -275,7 +285,7 @@ static unsigned int put_plain(struct obm_node *node, unsigned int ci,
 			     READ_ONCE(pool->class_offset) != class_offset))
 			break;
 		product = (u64)offset_in_page(offset) * class->recip;
-		if (unlikely(!class_divides(class, product)))
+		if (unlikely((u32)product >= plain))
 			break;
 		block = product >> 32;
 		map = inner ? &pool->map : pool->maps + BIT_WORD(block);
@@ -385,5 +395,5 @@ unsigned long obm_node_put(struct obm_heap *heap, unsigned int ci, void **ptrs,
 	}
 	rcu_read_unlock();
 
-	return arenas_release(heap, &empty);
+	return obm_arenas_release(heap, &empty);
 }

@@ -175,7 +175,8 @@ enum obm_bad obm_raw_free(struct obm_raw *raw, struct obm_heap *heap,
 	raw_spin_lock_irqsave(&owner->raw_lock, flags);
 	bad = raw_look(raw, ptr);
 	if (bad == OBM_OK && size != OBM_SIZE_ANY &&
-	    max(DIV_ROUND_UP(size, PAGE_SIZE), 1UL) != raw->nr_pages)
+	    (size > OBM_MAX_BYTES ||
+	     max(DIV_ROUND_UP(size, PAGE_SIZE), 1UL) != raw->nr_pages))
 		bad = OBM_BAD_SIZE;
 	if (bad == OBM_OK)
 		raw_del(owner, raw);

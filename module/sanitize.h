@@ -51,6 +51,33 @@ static inline void obm_san_free(const void *ptr, size_t size)
 	block_poison(ptr, size);
 }
 
+/*
+ * The same for an object that keeps what it holds while it is free. KMSAN is
+ * not told, as SLUB does not: its content is as good as it was.
+ */
+static inline void obm_san_alloc_kept(const void *ptr, size_t size, gfp_t gfp)
+{
+	block_unpoison(ptr, size);
+	kmemleak_alloc(ptr, size, 1, gfp);
+}
+
+static inline void obm_san_free_kept(const void *ptr, size_t size)
+{
+	kmemleak_free(ptr);
+	block_poison(ptr, size);
+}
+
+/* A constructor is at work on a free block. */
+static inline void obm_san_open(const void *ptr, size_t size)
+{
+	block_unpoison(ptr, size);
+}
+
+static inline void obm_san_close(const void *ptr, size_t size)
+{
+	block_poison(ptr, size);
+}
+
 /* Pages were taken that nobody may touch but through blocks. */
 static inline void obm_san_get_pages(const void *addr, size_t size)
 {

@@ -8,7 +8,7 @@
  * the counts of pools and blocks by class, what is held from the count of
  * pages. They agree only if every path keeps both.
  */
-#include "internal.h"
+#include "cache.h"
 
 const char *const obm_bad_names[OBM_NR_BAD] = {
 	[OBM_BAD_FOREIGN] = "foreign",
@@ -58,6 +58,7 @@ static void mixed_add(struct obm_node *node, struct obm_stats *stats)
 
 static void node_add(struct obm_node *node, struct obm_stats *stats)
 {
+	struct obm_cache *cache;
 	unsigned long flags;
 	unsigned int ci;
 
@@ -65,6 +66,9 @@ static void node_add(struct obm_node *node, struct obm_stats *stats)
 	for (ci = 0; ci < obm_nr_classes; ci++)
 		class_add(node_class(node, ci), ci, stats);
 	mixed_add(node, stats);
+	obm_for_each_cache(node->heap, cache)
+		class_add(node_class(node, cache->set.ci), cache->set.ci, stats);
+	stats->nr_allocs += node->gone_allocs;
 	stats->unused_bytes += (u64)node->nr_unused * PAGE_SIZE;
 	stats->meta_bytes += node->meta_bytes;
 	stats->held_bytes += (u64)node->nr_pages * PAGE_SIZE + node->meta_bytes;
@@ -81,20 +85,28 @@ static void node_add(struct obm_node *node, struct obm_stats *stats)
  * The CPUs go on meanwhile, so a batch on its way counts as used, and a block
  * may be seen twice; the sum of used and available bytes stays what it is.
  */
+static void waiting_add(struct obm_heap *heap, unsigned int ci,
+			struct obm_stats *stats)
+{
+	u64 size = obm_classes[ci].size;
+	u64 nr = min3((u64)obm_front_count(heap, ci), stats->nr_blocks,
+		      stats->used_bytes / size);
+
+	stats->nr_blocks -= nr;
+	stats->used_bytes -= nr * size;
+	stats->avail_bytes += nr * size;
+	stats->nr_allocs += obm_front_allocs(heap, ci);
+}
+
 static void front_add(struct obm_heap *heap, struct obm_stats *stats)
 {
+	struct obm_cache *cache;
 	unsigned int ci;
 
-	for (ci = 0; ci < obm_nr_classes; ci++) {
-		u64 size = obm_classes[ci].size;
-		u64 nr = min3((u64)obm_front_count(heap, ci), stats->nr_blocks,
-			      stats->used_bytes / size);
-
-		stats->nr_blocks -= nr;
-		stats->used_bytes -= nr * size;
-		stats->avail_bytes += nr * size;
-		stats->nr_allocs += obm_front_allocs(heap, ci);
-	}
+	for (ci = 0; ci < obm_nr_classes; ci++)
+		waiting_add(heap, ci, stats);
+	obm_for_each_cache(heap, cache)
+		waiting_add(heap, cache->set.ci, stats);
 	stats->nr_allocs = max(stats->nr_allocs, stats->nr_blocks);
 	stats->nr_frees = stats->nr_allocs - stats->nr_blocks;
 }
@@ -119,15 +131,18 @@ static void raw_add(struct obm_heap *heap, struct obm_stats *stats)
 /* A snapshot of one heap, in a zeroed @stats. */
 static void heap_stats(struct obm_heap *heap, struct obm_stats *stats)
 {
-	size_t front_bytes = obm_front_bytes(heap) +
-			     atomic_long_read(&heap->mag_bytes);
 	struct obm_node *node;
+	size_t front_bytes;
 	unsigned int i;
 	int nid;
 
+	rcu_read_lock();
+	front_bytes = obm_set_bytes(&heap->set) + obm_caches_bytes(heap) +
+		      atomic_long_read(&heap->mag_bytes);
 	obm_for_each_node(heap, nid, node)
 		node_add(node, stats);
 	front_add(heap, stats);
+	rcu_read_unlock();
 	stats->meta_bytes += front_bytes;
 	stats->held_bytes += front_bytes;
 	raw_add(heap, stats);

@@ -6,7 +6,7 @@
  * which is dropped before the next. The sums over all arenas are compared with
  * the node's counters only if nothing changed in between.
  */
-#include "internal.h"
+#include "cache.h"
 
 /* What the walk has counted in a node. */
 struct tally {
@@ -19,17 +19,24 @@ struct tally {
 	u64 nr_blocks;
 };
 
+static u64 class_moves(struct obm_node *node, unsigned int ci)
+{
+	return node_class(node, ci)->nr_taken + node_class(node, ci)->nr_put;
+}
+
 /* Changes whenever a block, a pool or an arena does. */
 static u64 node_version(struct obm_node *node)
 {
 	u64 version = node->nr_arenas_got + node->nr_arenas_put +
-		      node->nr_pages_put;
+		      node->nr_pages_put + node->gone_moves;
+	struct obm_cache *cache;
 	unsigned int ci;
 
 	lockdep_assert_held(&node->lock);
 	for (ci = 0; ci < obm_nr_classes; ci++)
-		version += node_class(node, ci)->nr_taken +
-			   node_class(node, ci)->nr_put;
+		version += class_moves(node, ci);
+	obm_for_each_cache(node->heap, cache)
+		version += class_moves(node, cache->set.ci);
 	return version;
 }
 
@@ -42,6 +49,16 @@ static const char *map_check(const struct obm_pool *pool, struct tally *tally)
 	tally->nr_blocks += obm_classes[pool_ci(pool)].nr_blocks -
 			    pool->nr_free;
 	return NULL;
+}
+
+/* Whether a pool is of a cache of its heap. */
+static bool cache_has(const struct obm_arena *arena,
+		      const struct obm_pool *pool)
+{
+	const struct obm_cache *cache;
+
+	cache = class_is_cache(pool_ci(pool)) ? class_cache(pool_ci(pool)) : NULL;
+	return cache && cache->heap == arena->node->heap;
 }
 
 static const char *pool_check(struct obm_pool *pool, struct tally *tally)
@@ -76,7 +93,8 @@ static const char *pool_check(struct obm_pool *pool, struct tally *tally)
 
 	if (pool->state != OBM_POOL_PARTIAL && pool->state != OBM_POOL_FULL)
 		return "a pool in use has another state";
-	if (pool_ci(pool) != OBM_MIXED && pool_ci(pool) >= obm_nr_classes)
+	if (pool_ci(pool) != OBM_MIXED && pool_ci(pool) >= obm_nr_classes &&
+	    !cache_has(arena, pool))
 		return "a pool is of no class";
 	class = &obm_classes[pool_ci(pool)];
 	for (i = 1; i < BIT(class->order); i++)
@@ -138,21 +156,32 @@ static const char *arena_check(struct obm_arena *arena, struct tally *tally,
 	return NULL;
 }
 
+static bool class_tally(struct obm_node *node, unsigned int ci,
+			unsigned long *nr_pools, u64 *nr_blocks)
+{
+	const struct obm_node_class *nc = node_class(node, ci);
+
+	*nr_pools += nc->nr_pools;
+	*nr_blocks += nc->nr_taken - nc->nr_put;
+	return nc->nr_put <= nc->nr_taken;
+}
+
 static const char *node_check_counts(struct obm_node *node,
 				     const struct tally *tally)
 {
 	unsigned long nr_pools = node->mixed.nr_pools;
+	struct obm_cache *cache;
 	u64 nr_blocks = 0;
 	unsigned int ci;
+	bool sound = true;
 
-	for (ci = 0; ci < obm_nr_classes; ci++) {
-		const struct obm_node_class *nc = node_class(node, ci);
-
-		if (nc->nr_put > nc->nr_taken)
-			return "more blocks were put back than taken";
-		nr_pools += nc->nr_pools;
-		nr_blocks += nc->nr_taken - nc->nr_put;
-	}
+	for (ci = 0; ci < obm_nr_classes; ci++)
+		sound &= class_tally(node, ci, &nr_pools, &nr_blocks);
+	obm_for_each_cache(node->heap, cache)
+		sound &= class_tally(node, cache->set.ci, &nr_pools,
+				     &nr_blocks);
+	if (!sound)
+		return "more blocks were put back than taken";
 	if (node->nr_arenas != tally->nr_arenas)
 		return "the count of arenas is wrong";
 	if (node->nr_empty != tally->nr_empty)
@@ -183,6 +212,7 @@ static u64 node_start(struct obm_node *node)
 	return version;
 }
 
+/* Under RCU, so that neither arenas nor caches are gone. */
 static int node_validate(struct obm_node *node)
 {
 	u64 version = node_start(node);
@@ -192,7 +222,6 @@ static int node_validate(struct obm_node *node)
 	unsigned long id = 0, flags;
 	unsigned int idx = 0;
 
-	rcu_read_lock();
 	list_for_each_entry_rcu(arena, &node->arenas, all) {
 		id = arena->id;
 		raw_spin_lock_irqsave(&node->lock, flags);
@@ -202,7 +231,6 @@ static int node_validate(struct obm_node *node)
 		if (what)
 			break;
 	}
-	rcu_read_unlock();
 
 	if (!what) {
 		id = 0;
@@ -244,7 +272,9 @@ int obm_heap_validate(struct obm_heap *heap)
 	int nid, err;
 
 	obm_for_each_node(heap, nid, node) {
+		rcu_read_lock();
 		err = node_validate(node);
+		rcu_read_unlock();
 		if (err)
 			return err;
 	}

@@ -42,7 +42,7 @@ struct obm_slot {
 	unsigned long nr_allocs;
 };
 
-/* How a heap begins. */
+/* How a heap begins, and a cache, which has but one slot on a CPU. */
 struct obm_front {
 	struct obm_slot __percpu *slots;
 };
@@ -125,10 +125,9 @@ static __always_inline bool obm_slot_push(struct obm_slot __percpu *slot,
 }
 
 /* A block of the class whose slot is at @offset bytes in the array. */
-static __always_inline void *obm_front_pop_at(struct obm_heap *heap,
+static __always_inline void *obm_front_pop_at(struct obm_front *front,
 					      unsigned long offset)
 {
-	struct obm_front *front = (struct obm_front *)heap;
 	void *ptr = NULL;
 
 	preempt_disable();
@@ -142,20 +141,26 @@ static __always_inline void *obm_front_pop_at(struct obm_heap *heap,
 static __always_inline void *obm_front_pop(struct obm_heap *heap,
 					   unsigned int ci)
 {
-	return obm_front_pop_at(heap, ci * sizeof(struct obm_slot));
+	return obm_front_pop_at((struct obm_front *)heap,
+				ci * sizeof(struct obm_slot));
+}
+
+static __always_inline bool obm_front_push_at(struct obm_front *front,
+					      unsigned int nr, const void *ptr)
+{
+	bool done = false;
+
+	preempt_disable();
+	if (obm_front_mine())
+		done = obm_slot_push(READ_ONCE(front->slots) + nr, ptr);
+	preempt_enable();
+	return done;
 }
 
 static __always_inline bool obm_front_push(struct obm_heap *heap,
 					   unsigned int ci, const void *ptr)
 {
-	struct obm_front *front = (struct obm_front *)heap;
-	bool done = false;
-
-	preempt_disable();
-	if (obm_front_mine())
-		done = obm_slot_push(READ_ONCE(front->slots) + ci, ptr);
-	preempt_enable();
-	return done;
+	return obm_front_push_at((struct obm_front *)heap, ci, ptr);
 }
 
 /* A request that the hit path can serve: its size and mask are constants. */

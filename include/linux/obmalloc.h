@@ -20,6 +20,7 @@
 #include <linux/err.h>
 #include <linux/gfp.h>
 #include <linux/numa.h>
+#include <linux/obm_cache.h>
 #include <linux/obm_front.h>
 #include <linux/types.h>
 #include <linux/version.h>
@@ -81,8 +82,8 @@ struct obm_heap_attrs {
  * @OBM_BAD_STALE: the pool of the pointer holds no block any more
  * @OBM_BAD_DOUBLE: the block is free already
  * @OBM_BAD_HEAP: the block belongs to another heap
- * @OBM_BAD_SIZE: the size of a sized free is of another class, or the rcu_head
- *		  of obm_free_rcu() lies outside of the block
+ * @OBM_BAD_SIZE: the size of a sized free, or the cache, is of another class, or
+ *		  the rcu_head of obm_free_rcu() lies outside of the block
  * @OBM_BAD_NOFAIL: __GFP_NOFAIL for more than one page
  * @OBM_NR_BAD: number of kinds
  */
@@ -100,7 +101,7 @@ enum obm_bad {
 
 /**
  * struct obm_stats - a snapshot of a heap, or the sum over heaps
- * @used_bytes: in allocated blocks of the size classes
+ * @used_bytes: in allocated blocks of the size classes and caches
  * @avail_bytes: in free blocks of pools in use
  * @unused_bytes: in pools of no class, kept in the arenas
  * @meta_bytes: in descriptors of heap, nodes, arenas, pools and raw blocks
@@ -109,7 +110,7 @@ enum obm_bad {
  * @held_bytes: all of the above, counted on its own
  * @peak_bytes: the most that was ever held at once
  * @limit_bytes: limit of the heap, 0 for none
- * @nr_blocks: allocated blocks of the size classes
+ * @nr_blocks: allocated blocks of the size classes and caches
  * @nr_raw: allocated blocks above small_max
  * @nr_allocs: successful allocations so far
  * @nr_frees: frees so far

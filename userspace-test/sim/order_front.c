@@ -290,16 +290,16 @@ static void softirq_end(void)
 static void test_softirqs(void)
 {
 	struct obm_heap *heap = start();
-	struct obm_slot __percpu *none = heap->bh_slots;
+	struct obm_slot __percpu *none = heap->set.bh_slots;
 	unsigned long count, waiting;
 	u64 p, t;
 
 	get_many(heap, 0, MANY);
-	CHECK(heap->bh_slots == none);
+	CHECK(heap->set.bh_slots == none);
 	count = obm_front_count(heap, ci);
 	softirq_begin();
 	put_many(0, MANY);
-	CHECK(heap->bh_slots != none);
+	CHECK(heap->set.bh_slots != none);
 	waiting = obm_front_count(heap, ci);
 	CHECK(waiting > count + MAG_MIN);
 	CHECK(counts_fit(heap, 0));

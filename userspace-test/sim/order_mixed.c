@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Pools that classes share, and the small arenas of a small heap. */
 #include "order.h"
+#include "cache.h"
 
 #define MANY	200
 

@@ -74,9 +74,12 @@ extern bool sim_cpu_online[SIM_NR_CPUS];
 #define irqs_disabled()							\
 	(sim_context.irqs_off || sim_context.nr_raw_locks ||		\
 	 sim_context.irq == HARDIRQ_OFFSET)
+/* Keeps out what other CPUs ask of this one, as disabled preemption does. */
 #define local_irq_save(flags)						\
-	((flags) = sim_context.irqs_off, sim_context.irqs_off = true)
-#define local_irq_restore(flags)	((void)(sim_context.irqs_off = (flags)))
+	((flags) = sim_context.irqs_off, preempt_disable(),		\
+	 (void)(sim_context.irqs_off = true))
+#define local_irq_restore(flags)					\
+	((void)(sim_context.irqs_off = (flags)), preempt_enable())
 void preempt_disable(void);
 void preempt_enable(void);
 unsigned int smp_processor_id(void);
@@ -147,6 +150,8 @@ void sim_raw_unlock(raw_spinlock_t *lock, unsigned long flags);
 #define raw_spin_unlock_irqrestore(lock, flags)	sim_raw_unlock(lock, flags)
 void sim_assert_held(const struct mutex *lock, const char *file, int line);
 #define lockdep_assert_held(lock)	sim_assert_held(lock, __FILE__, __LINE__)
+#define lockdep_is_held(lock)						\
+	(__atomic_load_n(&(lock)->owner, __ATOMIC_RELAXED) == &sim_context)
 
 /* Atomics */
 #define ATOMIC_LONG_INIT(v)		{ (v) }
@@ -238,8 +243,9 @@ static inline void list_del_rcu(struct list_head *entry)
 
 #define list_entry_rcu(ptr, type, member) \
 	container_of(READ_ONCE(ptr), type, member)
-#define list_for_each_entry_rcu(pos, head, member)			\
-	for (sim_assert_rcu(__FILE__, __LINE__),			\
+/* @cond, if it is there: what else keeps the list as it is. */
+#define list_for_each_entry_rcu(pos, head, member, cond...)		\
+	for ((cond + 0) ? (void)0 : sim_assert_rcu(__FILE__, __LINE__),	\
 	     pos = list_entry_rcu((head)->next, typeof(*pos), member);	\
 	     &pos->member != (head);					\
 	     pos = list_entry_rcu(pos->member.next, typeof(*pos), member))

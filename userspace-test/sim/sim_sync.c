@@ -202,6 +202,8 @@ int smp_call_function_single(int cpu, void (*func)(void *info), void *info,
 		.nid = old.nid, .cpu = cpu, .atomic = true,
 		.irq = HARDIRQ_OFFSET, .irqs_off = true,
 		.preempt = cpus[cpu].preempt,
+		/* No grace period ends while the caller waits in a section. */
+		.rcu_depth = old.rcu_depth,
 	};
 	if (!sim_threads && !cpus[cpu].preempt && cpus[cpu].calls++ % 2) {
 		sim_context.preempt = 1;
@@ -329,6 +331,19 @@ static struct sim_context context_enter(void)
 	return old;
 }
 
+static void grace_period(void)
+{
+	pthread_rwlock_wrlock(&rcu_lock);
+	pthread_rwlock_unlock(&rcu_lock);
+}
+
+void synchronize_rcu(void)
+{
+	sim_might_sleep("waits for RCU");
+	sim_opportunity();
+	grace_period();
+}
+
 void sim_run_rcu(void)
 {
 	struct sim_context old = context_enter();
@@ -339,8 +354,7 @@ void sim_run_rcu(void)
 	rcu_queue = NULL;
 	pthread_mutex_unlock(&rcu_queue_lock);
 
-	pthread_rwlock_wrlock(&rcu_lock);
-	pthread_rwlock_unlock(&rcu_lock);
+	grace_period();
 	for (; head; head = next) {
 		next = head->next;
 		head->func(head);
@@ -352,14 +366,6 @@ void rcu_barrier(void)
 {
 	sim_might_sleep("waits for RCU");
 	sim_run_rcu();
-}
-
-/* Other threads leave the sections that they are in; nothing is called back. */
-void synchronize_rcu(void)
-{
-	sim_might_sleep("waits for RCU");
-	pthread_rwlock_wrlock(&rcu_lock);
-	pthread_rwlock_unlock(&rcu_lock);
 }
 
 /* Work */
