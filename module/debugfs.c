@@ -3,7 +3,7 @@
  * debugfs/obmalloc: what a person reads and steers. Only formats snapshots; a
  * heap's directory is removed, and its readers waited for, before the heap is.
  */
-#include "internal.h"
+#include "cache.h"
 
 #include <linux/debugfs.h>
 #include <linux/seq_file.h>
@@ -79,6 +79,29 @@ static int classes_show(struct seq_file *m, void *v)
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(classes);
+
+static int caches_show(struct seq_file *m, void *v)
+{
+	struct obm_heap *heap = m->private;
+	const struct obm_class *class;
+	struct obm_class_stats cs;
+	struct obm_cache *cache;
+
+	seq_puts(m, "# name                            size per_pool      pools       used      avail       allocs        frees\n");
+	rcu_read_lock();
+	obm_for_each_cache(heap, cache) {
+		class = &obm_classes[cache->set.ci];
+		obm_stats_class(heap, cache->set.ci, &cs);
+		seq_printf(m, "%-31s %6u %8u %10llu %10llu %10llu %12llu %12llu\n",
+			   cache->name, class->size, class->nr_blocks,
+			   cs.nr_pools, cs.nr_blocks,
+			   cs.nr_total - cs.nr_blocks, cs.nr_allocs,
+			   cs.nr_frees);
+	}
+	rcu_read_unlock();
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(caches);
 
 /* How full a pool is: empty, a tenth from 0 to 9, full, returned. */
 static char pool_char(const struct obm_pool *pool)
@@ -189,6 +212,7 @@ void obm_debugfs_add(struct obm_heap *heap)
 	heap->dir = debugfs_create_dir(heap->name, obm_heaps_dir);
 	add_common(heap->dir, heap);
 	debugfs_create_file("classes", 0400, heap->dir, heap, &classes_fops);
+	debugfs_create_file("caches", 0400, heap->dir, heap, &caches_fops);
 	debugfs_create_file("arenas", 0400, heap->dir, heap, &arenas_fops);
 }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /proc/obminfo: a row for each heap and class, in the grammar of
+ * /proc/obminfo: a row for each heap and class or cache, in the grammar of
  * /proc/slabinfo 2.1, so that what parses that can parse this. A block is an
  * object there, a pool a slab.
  */
-#include "internal.h"
+#include "cache.h"
 
 #include <linux/proc_fs.h>
 #include <linux/seq_file.h>
@@ -40,18 +40,28 @@ static void show_row(struct seq_file *m, const char *heap, const char *row,
 		   cs->nr_pools, 0);
 }
 
+static void show_class(struct seq_file *m, struct obm_heap *heap,
+		       const char *row, unsigned int ci)
+{
+	const struct obm_class *class = &obm_classes[ci];
+	struct obm_class_stats cs;
+
+	obm_stats_class(heap, ci, &cs);
+	show_row(m, heap->name, row, &cs, class->size, class->nr_blocks,
+		 1U << class->order);
+}
+
+/* Under obm_heaps_lock, which keeps its caches. */
 static void show_heap(struct seq_file *m, struct obm_heap *heap)
 {
 	struct obm_class_stats cs;
+	struct obm_cache *cache;
 	char row[12];
 	unsigned int ci;
 
 	for (ci = 0; ci < obm_nr_classes; ci++) {
 		snprintf(row, sizeof(row), "%u", obm_classes[ci].size);
-		obm_stats_class(heap, ci, &cs);
-		show_row(m, heap->name, row, &cs, obm_classes[ci].size,
-			 obm_classes[ci].nr_blocks,
-			 1U << obm_classes[ci].order);
+		show_class(m, heap, row, ci);
 	}
 	/* Its blocks stand with their classes: here are the units left. */
 	obm_stats_mixed(heap, &cs);
@@ -61,6 +71,8 @@ static void show_heap(struct seq_file *m, struct obm_heap *heap)
 	cs.nr_blocks = cs.nr_pools;
 	cs.nr_total = cs.nr_pools;
 	show_row(m, heap->name, "raw", &cs, PAGE_SIZE, 1, 1);
+	obm_for_each_cache(heap, cache)
+		show_class(m, heap, cache->name, cache->set.ci);
 }
 
 static int obminfo_show(struct seq_file *m, void *v)
