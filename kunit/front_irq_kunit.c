@@ -20,6 +20,7 @@
  * struct load - who allocates and frees
  * @heap: here
  * @size: blocks of this size
+ * @cache: or objects of this cache, or NULL
  * @own: blocks of the task
  * @shared: blocks of whoever takes them out
  * @stop: the timer shall not start again
@@ -33,6 +34,7 @@
 struct load {
 	struct obm_heap *heap;
 	size_t size;
+	struct obm_cache *cache;
 	void *own[NR_OWN];
 	void *shared[NR_SHARED];
 	bool stop;
@@ -68,6 +70,9 @@ static void unmark(struct load *load, void *ptr)
 /* In the classes that are inlined the size must be a constant. */
 static void *get(struct load *load, gfp_t gfp, bool zero)
 {
+	if (load->cache)
+		return obm_cache_alloc(load->cache,
+				       gfp | (zero ? __GFP_ZERO : 0));
 	if (load->size == 64 && gfp == GFP_KERNEL)
 		return zero ? obm_zalloc(load->heap, 64, GFP_KERNEL) :
 			      obm_alloc(load->heap, 64, GFP_KERNEL);
@@ -80,6 +85,8 @@ static void put(struct load *load, void *ptr, bool sized)
 	unmark(load, ptr);
 	if (!sized)
 		obm_free(ptr);
+	else if (load->cache)
+		obm_cache_free(load->cache, ptr);
 	else if (load->size == 64)
 		obm_free_sized(load->heap, ptr, 64);
 	else
@@ -174,7 +181,7 @@ static void task_step(struct load *load)
 	swap_own(load, rnd);
 	if (rnd % 8 == 0)
 		swap_shared(load, GFP_KERNEL, rnd >> 10);
-	if (rnd % 64 == 1)
+	if (rnd % 64 == 1 && !load->cache)
 		bulk_trip(load);
 	if (rnd % 4096 == 2)
 		obm_heap_trim(load->heap);
@@ -208,11 +215,13 @@ static void load_run(struct load *load)
  * @name: of the case
  * @size: of the blocks
  * @limit: of the heap, in pages
+ * @cached: they are objects of a cache
  */
 struct kind {
 	const char *name;
 	size_t size;
 	unsigned int limit;
+	bool cached;
 };
 
 static const struct kind kinds[] = {
@@ -222,6 +231,8 @@ static const struct kind kinds[] = {
 	{ "one a pool", 4096, 0 },
 	{ "one a pool, at the limit", 4096, 60 },
 	{ "wide", 1360, 0 },
+	{ "of a cache", 64, 0, true },
+	{ "of a cache, at the limit", 1000, 20, true },
 };
 
 static void kind_desc(const struct kind *kind, char *desc)
@@ -242,6 +253,11 @@ static void interrupts_leave_the_hit_path_alone(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, load);
 	load->heap = front_heap(test, kind->limit * PAGE_SIZE);
 	load->size = kind->size;
+	if (kind->cached) {
+		load->cache = obm_cache_create(load->heap, "load", load->size,
+					       8, NULL);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, load->cache);
+	}
 	load_run(load);
 
 	KUNIT_EXPECT_EQ(test, atomic_read(&load->nr_broken), 0);
@@ -264,6 +280,7 @@ static void interrupts_leave_the_hit_path_alone(struct kunit *test)
 		if (load->shared[i])
 			put(load, load->shared[i], i % 2);
 	KUNIT_EXPECT_EQ(test, atomic_read(&load->nr_broken), 0);
+	KUNIT_EXPECT_EQ(test, obm_cache_destroy(load->cache), 0UL);
 	front_expect_idle(test, load->heap);
 }
 

@@ -20,7 +20,7 @@ complain() {
 
 needs_front() {
 	case $1 in
-	obm_front*|obm_wide*|obm_bulk_*|obm_hard_*|obm_shrink_*|obm_rcu_*)
+	obm_front*|obm_wide*|obm_bulk_*|obm_hard_*|obm_shrink_*|obm_rcu_*|obm_cache_*)
 		return 0 ;;
 	esac
 	return 1
