@@ -14,6 +14,8 @@ const char *const bench_kind_names[BENCH_NR_KINDS] = {
 
 struct obm_heap *bench_heap;
 struct kmem_cache *bench_cache;
+bool bench_typed;
+struct obm_cache *bench_obm_cache;
 char bench_blank[8192];
 
 /*
@@ -28,6 +30,19 @@ static int cache_open(size_t size)
 	return bench_cache ? 0 : -ENOMEM;
 }
 
+static int heap_open(size_t size)
+{
+	bench_heap = obm_heap_create("bench", NULL);
+	if (IS_ERR(bench_heap))
+		return PTR_ERR(bench_heap);
+	if (!bench_typed)
+		return 0;
+	bench_obm_cache = obm_cache_create(bench_heap, "bench", size, 0, NULL);
+	if (IS_ERR(bench_obm_cache))
+		obm_heap_destroy(bench_heap);
+	return PTR_ERR_OR_ZERO(bench_obm_cache);
+}
+
 /**
  * bench_open() - make an allocator ready
  * @kind: which
@@ -40,8 +55,7 @@ int bench_open(enum bench_kind kind, size_t size)
 {
 	switch (kind) {
 	case BENCH_OBMALLOC:
-		bench_heap = obm_heap_create("bench", NULL);
-		return PTR_ERR_OR_ZERO(bench_heap);
+		return heap_open(size);
 	case BENCH_KMEM_CACHE:
 		return cache_open(size);
 	default:

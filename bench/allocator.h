@@ -16,6 +16,9 @@
 /* As a client's: a static pointer, set once. */
 extern struct obm_heap *bench_heap;
 extern struct kmem_cache *bench_cache;
+/* The heap's own cache, if the case asks for one before it measures. */
+extern bool bench_typed;
+extern struct obm_cache *bench_obm_cache;
 /* What the empty loop gets for a block. */
 extern char bench_blank[];
 

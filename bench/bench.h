@@ -54,6 +54,7 @@ struct bench_case {
 
 extern const struct bench_case bench_pair;
 extern const struct bench_case bench_variable;
+extern const struct bench_case bench_typed_pair;
 extern const struct bench_case bench_bulk;
 extern const struct bench_case bench_order;
 extern const struct bench_case bench_churn;

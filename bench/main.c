@@ -29,6 +29,7 @@ MODULE_PARM_DESC(run, "cases to measure when loaded: names, or all");
 static const struct bench_case *const cases[] = {
 	&bench_pair,
 	&bench_variable,
+	&bench_typed_pair,
 	&bench_bulk,
 	&bench_order,
 	&bench_churn,

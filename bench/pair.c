@@ -51,6 +51,30 @@ static __always_inline int variable_loop(enum bench_kind kind,
 
 DEFINE_BENCH_LOOPS(variable_loops, variable_loop);
 
+/* Objects of one type: a cache of the heap's against the kernel's. */
+static __always_inline int typed_loop(enum bench_kind kind,
+				      struct bench_work *work)
+{
+	u32 left = work->nr;
+
+	while (left--) {
+		void *block = kind == BENCH_OBMALLOC ?
+			obm_cache_alloc(bench_obm_cache, GFP_KERNEL) :
+			bench_alloc(kind, CONSTANT_SIZE, GFP_KERNEL);
+
+		if (bench_failed(kind, block))
+			return -ENOMEM;
+		barrier_data(block);
+		if (kind == BENCH_OBMALLOC)
+			obm_cache_free(bench_obm_cache, block);
+		else
+			bench_free(kind, block);
+	}
+	return 0;
+}
+
+DEFINE_BENCH_LOOPS(typed_loops, typed_loop);
+
 static int pair_run(const struct bench_case *bc)
 {
 	struct bench_work work = {
@@ -58,6 +82,19 @@ static int pair_run(const struct bench_case *bc)
 	};
 
 	return bench_compare(bc, bc->name, constant_loops, &work, NR_BATCHES);
+}
+
+static int typed_run(const struct bench_case *bc)
+{
+	struct bench_work work = {
+		.nr = bench_nr(NR_PAIRS), .size = CONSTANT_SIZE
+	};
+	int err;
+
+	bench_typed = true;
+	err = bench_compare(bc, bc->name, typed_loops, &work, NR_BATCHES);
+	bench_typed = false;
+	return err;
 }
 
 static int variable_run(const struct bench_case *bc)
@@ -80,6 +117,14 @@ const struct bench_case bench_pair = {
 	.kinds = BENCH_VS_BOTH,
 	.nr_cpus = 1,
 	.run = pair_run,
+};
+
+const struct bench_case bench_typed_pair = {
+	.name = "cache",
+	.what = "alloc and free of 64 bytes, of a cache for one type",
+	.kinds = BENCH_VS_CACHE,
+	.nr_cpus = 1,
+	.run = typed_run,
 };
 
 const struct bench_case bench_variable = {

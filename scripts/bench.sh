@@ -22,10 +22,10 @@ HEADER=case,allocator,size,metric,value
 # What grows by more than this is a regression.
 TOLERANCE=3
 
-COUNT_CASES="pair variable bulk order churn live latency"
-INIT_CASES="pair variable bulk order churn"
+COUNT_CASES="pair cache variable bulk order churn live latency"
+INIT_CASES="pair cache variable bulk order churn"
 BYTE_CASES="density small trim"
-UML_CASES="pair variable bulk order churn"
+UML_CASES="pair cache variable bulk order churn"
 
 # guest_dir KERNEL DIR: the modules and the guest's script.
 guest_dir() {
