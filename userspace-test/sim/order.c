@@ -109,9 +109,10 @@ int main(void)
 	tap_plan(order_nr_class_tests + order_nr_arena_tests +
 		 order_nr_node_tests + order_nr_race_tests +
 		 order_nr_heap_tests + order_nr_front_tests +
-		 order_nr_shrink_tests + order_nr_wide_tests +
-		 order_nr_mixed_tests + order_nr_rcu_tests +
-		 order_nr_report_tests + order_nr_validate_tests);
+		 order_nr_shrink_tests + order_nr_cache_tests +
+		 order_nr_wide_tests + order_nr_mixed_tests +
+		 order_nr_rcu_tests + order_nr_report_tests +
+		 order_nr_validate_tests);
 	run(order_class_tests, order_nr_class_tests);
 	run(order_arena_tests, order_nr_arena_tests);
 	run(order_node_tests, order_nr_node_tests);
@@ -119,6 +120,7 @@ int main(void)
 	run(order_heap_tests, order_nr_heap_tests);
 	run(order_front_tests, order_nr_front_tests);
 	run(order_shrink_tests, order_nr_shrink_tests);
+	run(order_cache_tests, order_nr_cache_tests);
 	run(order_wide_tests, order_nr_wide_tests);
 	run(order_mixed_tests, order_nr_mixed_tests);
 	run(order_rcu_tests, order_nr_rcu_tests);

@@ -51,6 +51,8 @@ extern const struct tap_test order_front_tests[];
 extern const unsigned int order_nr_front_tests;
 extern const struct tap_test order_shrink_tests[];
 extern const unsigned int order_nr_shrink_tests;
+extern const struct tap_test order_cache_tests[];
+extern const unsigned int order_nr_cache_tests;
 extern const struct tap_test order_wide_tests[];
 extern const unsigned int order_nr_wide_tests;
 extern const struct tap_test order_mixed_tests[];

@@ -261,6 +261,42 @@ static void bulk(struct worker *w)
 	w->nr_frees += n;
 }
 
+/* A cache comes and goes while others trim its heap and look at it. */
+static void typed(struct worker *w)
+{
+	struct obm_heap *heap = heaps[below(w, NR_HEAPS)];
+	struct obm_cache *cache;
+	unsigned int i, got;
+	char name[OBM_NAME_LEN];
+	u64 *ptrs[200];
+
+	snprintf(name, sizeof(name), "own-%zu", w - workers);
+	cache = obm_cache_create(heap, name, 8 + below(w, 500), 0, NULL);
+	if (IS_ERR(cache))
+		return;
+	for (got = 0; got < ARRAY_SIZE(ptrs); got++) {
+		ptrs[got] = obm_cache_alloc(cache, pick_gfp(w));
+		if (!ptrs[got])
+			break;
+		*ptrs[got] = (unsigned long)&ptrs[got];
+	}
+	for (i = 0; i < got; i++) {
+		if (*ptrs[i] != (unsigned long)&ptrs[i])
+			sim_die("an object has two owners");
+		if (below(w, 2))
+			sim_atomic_enter(below(w, 8));
+		if (below(w, 2))
+			obm_free(ptrs[i]);
+		else
+			obm_cache_free(cache, ptrs[i]);
+		sim_atomic_leave();
+	}
+	w->nr_allocs += got;
+	w->nr_frees += got;
+	if (obm_cache_destroy(cache))
+		sim_die("objects that were freed are leaks");
+}
+
 /* A CPU that runs nothing goes off and comes back. */
 static void unplug(void)
 {
@@ -296,6 +332,8 @@ static void step(struct worker *w)
 		unplug();
 	else if (dice < 275)
 		bulk(w);
+	else if (dice < 279)
+		typed(w);
 	else if (dice < 290)
 		sim_context.nid = below(w, 3);
 	else if (dice < 420)
