@@ -19,7 +19,11 @@
 /* Heaps that have something of everything. */
 static const char *const heaps[] = { "plain", "trimmed", "short", "idle" };
 
-static const char *const heap_files[] = { "stats", "classes", "arenas" };
+static const char *const heap_files[] = {
+	"stats", "classes", "caches", "arenas"
+};
+
+#define NR_FILES	ARRAY_SIZE(heap_files)
 
 static const char *heap_path(const char *heap, const char *file)
 {
@@ -215,6 +219,53 @@ TEST_F(formats, stats_agree_with_classes)
 	}
 }
 
+/* What hello.ko has: a string and, in a cache, an object. */
+TEST_F(formats, caches_agree_with_the_rest)
+{
+	struct obm_classes caches, classes;
+	u64 used = 0, avail = 0, pools = 0;
+	struct obm_stats stats;
+	struct obm_info info;
+	char *text;
+	size_t ci;
+
+	OK(read_info(&info));
+	EXPECT_EQ(info.nr_caches, 0);
+	OK(obm_load("hello", ""));
+	OK(read_info(&info));
+	ASSERT_EQ(info.nr_caches, 1);
+	EXPECT_STREQ(info.caches[0].heap, "hello");
+	EXPECT_STREQ(info.caches[0].cache, "greeting");
+	EXPECT_EQ(info.caches[0].active, 1);
+
+	text = obm_read(heap_path("hello", "caches"), 4096);
+	OK(text && obm_parse_caches(text, &caches));
+	free(text);
+	ASSERT_EQ(caches.nr_rows, 1);
+	EXPECT_STREQ(caches.rows[0].name, "greeting");
+	EXPECT_EQ(caches.rows[0].size, info.caches[0].size);
+	EXPECT_EQ(caches.rows[0].pools, info.caches[0].pools);
+	EXPECT_EQ(caches.rows[0].used, 1);
+
+	OK(read_classes("hello", &classes));
+	OK(read_stats("hello", &stats));
+	used = caches.rows[0].used * caches.rows[0].size;
+	avail = caches.rows[0].avail * caches.rows[0].size;
+	pools = caches.rows[0].pools;
+	for (ci = 0; ci < classes.nr_rows; ci++) {
+		used += classes.rows[ci].used * classes.rows[ci].size;
+		avail += classes.rows[ci].avail * classes.rows[ci].size;
+		pools += classes.rows[ci].pools;
+	}
+	EXPECT_EQ(stats.value[USED_BYTES], used);
+	EXPECT_EQ(stats.value[AVAIL_BYTES], avail);
+	EXPECT_EQ(stats.value[NR_POOLS], pools);
+	EXPECT_EQ(stats.value[NR_BLOCKS], 2);
+	OK(obm_unload("hello"));
+	OK(read_info(&info));
+	EXPECT_EQ(info.nr_caches, 0);
+}
+
 TEST_F(formats, arenas_agree_with_stats)
 {
 	struct obm_classes classes;
@@ -268,15 +319,15 @@ TEST_F(formats, arenas_show_every_state)
 TEST_F(formats, any_buffer_will_do)
 {
 	static const size_t steps[] = { 1, 7, 4095, 4097 };
-	const char *files[2 + 3], *path;
+	const char *files[2 + NR_FILES], *path;
 	char *whole, *pieces;
 	unsigned int i, k;
 
 	files[0] = OBM_INFO;
 	files[1] = OBM_DEBUG "/stats";
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < NR_FILES; i++)
 		files[2 + i] = strdup(heap_path("trimmed", heap_files[i]));
-	for (i = 0; i < 5; i++) {
+	for (i = 0; i < ARRAY_SIZE(files); i++) {
 		path = files[i];
 		whole = obm_read(path, 1 << 20);
 		OK(whole);
@@ -355,11 +406,11 @@ TEST_F(formats, many_heaps)
 /* Who has a file open while its heap goes reads an error, nothing else. */
 TEST_F(formats, an_open_file_outlives_its_heap)
 {
-	int fds[3], trim;
+	int fds[NR_FILES], trim;
 	unsigned int i;
 	char piece[64];
 
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < NR_FILES; i++) {
 		fds[i] = open(heap_path("plain", heap_files[i]), O_RDONLY);
 		ASSERT_GE(fds[i], 0);
 		ASSERT_GT(read(fds[i], piece, 5), 0);
@@ -368,7 +419,7 @@ TEST_F(formats, an_open_file_outlives_its_heap)
 	ASSERT_GE(trim, 0);
 	OK(obm_stress("destroy plain"));
 	OK(obm_stress("create plain"));
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < NR_FILES; i++) {
 		EXPECT_EQ(read(fds[i], piece, sizeof(piece)), -1);
 		EXPECT_EQ(errno, EIO);
 		close(fds[i]);
@@ -388,7 +439,7 @@ TEST_F(formats, no_address_anywhere)
 	text = obm_read(OBM_DEBUG "/stats", 65536);
 	OK(text && obm_parse_no_address(text));
 	for (i = 0; i < 4; i++) {
-		for (k = 0; k < 3; k++) {
+		for (k = 0; k < NR_FILES; k++) {
 			text = obm_read(heap_path(heaps[i], heap_files[k]),
 					65536);
 			OK(text && obm_parse_no_address(text));

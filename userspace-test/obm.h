@@ -21,9 +21,10 @@ extern char obm_error[256];
 
 typedef unsigned long long u64;
 
-/* A row of /proc/obminfo; class 0 is raw. */
+/* A row of /proc/obminfo; class 0 is raw, or a cache if it has a name. */
 struct obm_row {
 	char heap[OBM_NAME_LEN];
+	char cache[OBM_NAME_LEN];
 	u64 class;
 	u64 active;
 	u64 num;
@@ -36,6 +37,8 @@ struct obm_row {
 struct obm_info {
 	struct obm_row *rows;
 	size_t nr_rows;
+	struct obm_row *caches;
+	size_t nr_caches;
 };
 
 /* The lines of a stats file, in their order. */
@@ -76,8 +79,9 @@ struct obm_stats {
 	u64 value[NR_STATS];
 };
 
-/* A row of a classes file; pages of a pool are concluded from it. */
+/* A row of a classes or caches file; pages of a pool are concluded from it. */
 struct obm_class {
+	char name[OBM_NAME_LEN];
 	u64 size;
 	u64 per_pool;
 	u64 pages;
@@ -133,6 +137,7 @@ char *obm_log_read(int log);
 bool obm_parse_info(const char *text, struct obm_info *info);
 bool obm_parse_stats(const char *text, struct obm_stats *stats);
 bool obm_parse_classes(const char *text, struct obm_classes *classes);
+bool obm_parse_caches(const char *text, struct obm_classes *caches);
 bool obm_parse_arenas(const char *text, struct obm_arenas *arenas);
 /* The same of a whole file, read in pieces of @step bytes. */
 bool obm_read_info(const char *path, size_t step, struct obm_info *info);

@@ -112,6 +112,27 @@ static u64 pool_pages(u64 size, u64 per_pool)
 	return 0;
 }
 
+static bool parse_cache_name(const char *name, char *copy)
+{
+	size_t len = strlen(name);
+
+	if (!len || len >= OBM_NAME_LEN)
+		return obm_fail("'%s' is no name of a cache", name);
+	memcpy(copy, name, len + 1);
+	return true;
+}
+
+/* As pool_pages(), for a cache: of whatever run they are as many as fit. */
+static u64 cache_pages(u64 size, u64 per_pool)
+{
+	u64 page = sysconf(_SC_PAGESIZE), pages;
+
+	for (pages = 1; size && per_pool && pages <= 8; pages *= 2)
+		if (pages * page / size == per_pool)
+			return pages;
+	return 0;
+}
+
 static bool parse_name(char *name, struct obm_row *row)
 {
 	char *class = strrchr(name, '/');
@@ -122,8 +143,11 @@ static bool parse_name(char *name, struct obm_row *row)
 	memcpy(row->heap, name, len);
 	row->heap[len] = '\0';
 	row->class = 0;
+	row->cache[0] = '\0';
 	if (!strcmp(class + 1, "raw"))
 		return true;
+	if (class[1 + strspn(class + 1, "0123456789")])
+		return parse_cache_name(class + 1, row->cache);
 	return parse_number(class + 1, &row->class) &&
 	       (row->class || obm_fail("class 0"));
 }
@@ -138,7 +162,7 @@ static bool parse_row(char *line, struct obm_row *row)
 		[6] = ":", [7] = "tunables", [8] = "0", [9] = "0",
 		[10] = "0", [11] = ":", [12] = "slabdata", [15] = "0",
 	};
-	u64 page = sysconf(_SC_PAGESIZE), active_pools;
+	u64 page = sysconf(_SC_PAGESIZE), active_pools, pages;
 	char *fields[MAX_FIELDS];
 	size_t nr = split(line, fields), i;
 
@@ -158,8 +182,10 @@ static bool parse_row(char *line, struct obm_row *row)
 	    !parse_number(fields[14], &row->pools))
 		return false;
 
-	if (row->size != (row->class ? row->class : page) ||
-	    row->pages != pool_pages(row->size, row->per_pool))
+	pages = row->cache[0] ? cache_pages(row->size, row->per_pool) :
+				pool_pages(row->size, row->per_pool);
+	if (row->pages != pages || row->size % 8 ||
+	    (!row->cache[0] && row->size != (row->class ? row->class : page)))
 		return obm_fail("sizes of %s/%llu", row->heap, row->class);
 	if (row->active > row->num || active_pools != row->pools ||
 	    row->num != row->pools * row->per_pool)
@@ -198,8 +224,25 @@ static bool check_order(const struct obm_info *info)
 	return true;
 }
 
+/* Caches come behind the raw blocks of their heap. */
+static bool add_cache(struct obm_info *info, const struct obm_row *row)
+{
+	const struct obm_row *raw = row - 1;
+
+	if (!info->nr_rows || raw->class || strcmp(raw->heap, row->heap))
+		return obm_fail("cache %s/%s amid others", row->heap,
+				row->cache);
+	info->caches = realloc(info->caches, (info->nr_caches + 1) *
+			       sizeof(*info->caches));
+	if (!info->caches)
+		abort();
+	info->caches[info->nr_caches++] = *row;
+	return true;
+}
+
 bool obm_parse_info(const char *text, struct obm_info *info)
 {
+	struct obm_row *row;
 	char line[512];
 
 	*info = (struct obm_info){ };
@@ -213,10 +256,14 @@ bool obm_parse_info(const char *text, struct obm_info *info)
 				     sizeof(*info->rows));
 		if (!info->rows)
 			abort();
+		row = &info->rows[info->nr_rows];
 		if (!next_line(&text, line, sizeof(line)) ||
-		    !parse_row(line, &info->rows[info->nr_rows]))
+		    !parse_row(line, row))
 			return false;
-		info->nr_rows++;
+		if (!row->cache[0])
+			info->nr_rows++;
+		else if (!add_cache(info, row))
+			return false;
 	}
 	return check_order(info);
 }
@@ -275,7 +322,7 @@ static bool parse_class(char *line, size_t ci, struct obm_class *class)
 	for (i = 0; i < nr; i++)
 		if (!parse_number(fields[i], &number[i]))
 			return false;
-	*class = (struct obm_class){ number[1], number[2],
+	*class = (struct obm_class){ "", number[1], number[2],
 				     pool_pages(number[1], number[2]),
 				     number[3], number[4], number[5],
 				     number[6], number[7] };
@@ -314,6 +361,52 @@ bool obm_parse_classes(const char *text, struct obm_classes *classes)
 		classes->nr_rows++;
 	}
 	return classes->nr_rows || obm_fail("no class");
+}
+
+/* The columns of a classes file, with a name for the index. */
+static bool parse_cache(char *line, struct obm_class *cache)
+{
+	u64 number[8] = { };
+	char *fields[MAX_FIELDS];
+	size_t nr = split(line, fields), i;
+
+	if (nr != 8)
+		return obm_fail("%zu fields in a cache", nr);
+	for (i = 1; i < nr; i++)
+		if (!parse_number(fields[i], &number[i]))
+			return false;
+	*cache = (struct obm_class){ "", number[1], number[2],
+				     cache_pages(number[1], number[2]),
+				     number[3], number[4], number[5],
+				     number[6], number[7] };
+	if (!parse_cache_name(fields[0], cache->name))
+		return false;
+	if (!cache->pages || cache->size % 8 ||
+	    cache->used + cache->avail != cache->pools * cache->per_pool ||
+	    cache->allocs - cache->frees != cache->used)
+		return obm_fail("cache %s does not add up", cache->name);
+	return true;
+}
+
+bool obm_parse_caches(const char *text, struct obm_classes *caches)
+{
+	char line[256];
+
+	*caches = (struct obm_classes){ };
+	if (!next_line(&text, line, sizeof(line)))
+		return false;
+	if (strncmp(line, "# name ", 7))
+		return obm_fail("the header is '%s'", line);
+	for (; *text; caches->nr_rows++) {
+		caches->rows = realloc(caches->rows, (caches->nr_rows + 1) *
+				       sizeof(*caches->rows));
+		if (!caches->rows)
+			abort();
+		if (!next_line(&text, line, sizeof(line)) ||
+		    !parse_cache(line, &caches->rows[caches->nr_rows]))
+			return false;
+	}
+	return true;
 }
 
 /* 64 characters; what a short arena has not got is blank, and at the end. */

@@ -7,7 +7,8 @@
 
 nobody=$obm_here/nobody
 heap=$obm_debug/heaps/hello
-readable="$obm_info $obm_debug/stats $heap/stats $heap/classes $heap/arenas"
+readable="$obm_info $obm_debug/stats $heap/stats $heap/classes $heap/caches
+	$heap/arenas"
 triggers="$obm_debug/trim $obm_debug/validate $heap/trim $heap/validate"
 
 begin_perms() {
@@ -42,7 +43,7 @@ modes() {
 	for file in $obm_debug $obm_debug/heaps $heap; do
 		mode "$file" 755
 	done
-	equal "files" "$(find $obm_debug -type f | wc -l)" 8
+	equal "files" "$(find $obm_debug -type f | wc -l)" 9
 	end_perms
 }
 

@@ -12,7 +12,9 @@ hello() {
 		fail "it does not greet"
 	equal "its row" "$(awk '$1 == "hello/16" { print $2, $3, $4 }' $obm_info)" \
 		"1 256 16"
-	equal "its blocks" "$(stat_of nr_blocks hello)" 1
+	equal "its cache" "$(awk '$1 == "hello/greeting" { print $2, $3, $4 }' \
+		$obm_info)" "1 256 16"
+	equal "its blocks" "$(stat_of nr_blocks hello)" 2
 	validate hello
 	unload hello
 	[ ! -e $obm_debug/heaps/hello ] || fail "its heap is still there"
