@@ -346,8 +346,9 @@ out:
  * @ptr: from any of the allocating functions, of any heap; NULL does nothing
  *
  * Anything else is refused with a report, and nothing changes. One mistake is
- * told late unless the heap is hardened: freeing again a block that waits on a
- * CPU, which is found when it leaves that CPU.
+ * told late unless the heap is hardened: freeing a block again that waits on a
+ * CPU, or that is of less than 64 bytes (PAGE_SIZE / BITS_PER_LONG), whose map is
+ * not looked at here. It is found when the block leaves the CPU.
  *
  * Context: Any context but NMI. Takes and drops a lock of the block's heap.
  */

@@ -95,6 +95,9 @@ static unsigned int arena_keep(struct obm_heap *heap, unsigned int order,
 	unsigned long least = max(1U << min_order, ARENA_FIRST_PAGES);
 	unsigned long keep = max(held / (4 * PAGE_SIZE), least);
 
+	/* Who takes one after the other has use for larger ones. */
+	keep = max(keep, (unsigned long)atomic_long_read(&heap->nr_cut));
+
 	/* What goes back at once must be worth the splitting. */
 	if (!obm_compact || keep > 3UL << order >> 2)
 		return 1U << order;
@@ -102,13 +105,14 @@ static unsigned int arena_keep(struct obm_heap *heap, unsigned int order,
 }
 
 /* Gives back what a new arena shall not keep. */
-static void arena_cut(const struct obm_heap *heap, struct obm_arena *arena,
+static void arena_cut(struct obm_heap *heap, struct obm_arena *arena,
 		      unsigned int keep)
 {
 	unsigned int idx, nr = arena_nr_pools(arena);
 
 	split_page(arena->page, arena->order);
 	obm_pages_cut(heap, arena->page + keep, nr - keep);
+	atomic_long_inc(&heap->nr_cut);
 	arena->split = true;
 	arena->returned_mask = GENMASK_ULL(nr - 1, keep);
 	arena->free_mask &= ~arena->returned_mask;
@@ -181,10 +185,7 @@ static bool arena_charge(struct obm_heap *heap, unsigned int order, gfp_t gfp,
 	size_t slack = order ? node_bytes() + obm_map_bytes(OBM_NR_MAP_SIZES) :
 			       0;
 
-	if (!obm_charge(heap, bytes + slack, gfp))
-		return false;
-	obm_uncharge(heap, slack);
-	return true;
+	return obm_charge_room(heap, bytes, slack, gfp);
 }
 
 static struct obm_arena *arena_try(struct obm_heap *heap, unsigned int order,
@@ -289,6 +290,8 @@ void obm_arena_del(struct obm_node *node, struct obm_arena *arena)
 {
 	lockdep_assert_held(&node->lock);
 	arena->dead = true;
+	if (arena == node->spare)
+		node->spare = NULL;
 	obm_table_set(arena, NULL);
 	bucket_del(node, arena);
 	list_del_rcu(&arena->all);
@@ -393,6 +396,8 @@ struct obm_pool *obm_arena_take_pool(struct obm_node *node, unsigned int order)
 		return NULL;
 
 	node->nr_empty -= arena_is_empty(arena);
+	if (arena == node->spare)
+		node->spare = NULL;
 	idx = __ffs64(arena_runs(arena, order));
 	bucket_del(node, arena);
 	arena->free_mask &= ~pool_mask(idx, order);
@@ -409,6 +414,18 @@ struct obm_pool *obm_arena_take_pool(struct obm_node *node, unsigned int order)
 	return &arena->pools[idx];
 }
 
+/*
+ * Whether an empty arena shall be the spare: the larger one, as a small one may
+ * have no room for what is wanted next. One with holes will do if it was made so.
+ */
+static bool spare_is(const struct obm_node *node, const struct obm_arena *arena)
+{
+	if (arena->returned_mask &&
+	    !(obm_compact && arena->nr_free >= ARENA_FIRST_PAGES))
+		return false;
+	return !node->spare || node->spare->nr_free < arena->nr_free;
+}
+
 /**
  * obm_arena_give_pool() - put an unused pool back into its arena
  * @node: the arena's
@@ -417,8 +434,8 @@ struct obm_pool *obm_arena_take_pool(struct obm_node *node, unsigned int order)
  * @may_return: obm_may_return(), asked before the lock was taken
  *
  * Context: The node's lock is held.
- * Return: the arena if it was the last pool in use and the node has its spare
- * already: taken out, to be released once the lock is dropped. Else NULL.
+ * Return: the arena if it was the last pool in use, or the node's spare if that
+ * is smaller: taken out, to be released once the lock is dropped. Else NULL.
  */
 struct obm_arena *obm_arena_give_pool(struct obm_node *node,
 				      struct obm_pool *pool,
@@ -443,10 +460,9 @@ struct obm_arena *obm_arena_give_pool(struct obm_node *node,
 	if (!arena_is_empty(arena))
 		return NULL;
 	node->nr_empty++;
-	/* One with holes will do if it was made so. */
-	if (node->nr_empty <= OBM_NR_SPARE &&
-	    (!arena->returned_mask ||
-	     (obm_compact && arena->nr_free >= ARENA_FIRST_PAGES)))
+	if (spare_is(node, arena))
+		swap(node->spare, arena);
+	if (!arena)
 		return NULL;
 	if (!may_return) {
 		schedule_work(&node->heap->trim_work);

@@ -7,22 +7,24 @@
 #include "internal.h"
 
 /**
- * obm_charge() - reserve room under the limit
+ * obm_charge_room() - reserve room under the limit
  * @heap: the heap
  * @bytes: how many
+ * @slack: so many more must there be room for, but are not taken
  * @gfp: with __GFP_NOFAIL the limit gives way, as a memory cgroup's does
  *
  * Context: Any context.
  * Return: whether there is room.
  */
-bool obm_charge(struct obm_heap *heap, size_t bytes, gfp_t gfp)
+bool obm_charge_room(struct obm_heap *heap, size_t bytes, size_t slack,
+		     gfp_t gfp)
 {
 	long held = atomic_long_read(&heap->held_bytes);
 
 	/* What does not fit is never added, so that no other request sees it. */
 	do {
 		if (heap->limit_bytes && !(gfp & __GFP_NOFAIL) &&
-		    held + bytes > heap->limit_bytes)
+		    held + bytes + slack > heap->limit_bytes)
 			return false;
 	} while (!atomic_long_try_cmpxchg(&heap->held_bytes, &held,
 					  held + bytes));

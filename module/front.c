@@ -75,15 +75,13 @@ static bool slots_ready(struct obm_heap *heap, struct obm_set *set, gfp_t gfp)
 
 	if (!at || READ_ONCE(*at) != set->none)
 		return at;
-	/* What could not be had is not asked for with every block. */
-	if (time_before(jiffies, READ_ONCE(set->later)))
+	/*
+	 * Never waited for: who does holds the mutex of the per-CPU allocator,
+	 * and would be waited for by a caller like us in reclaim.
+	 */
+	slots = slots_new(heap, set->nr, GFP_NOWAIT | (gfp & __GFP_ACCOUNT));
+	if (!slots)
 		return false;
-	gfp = gfpflags_allow_blocking(gfp) ? GFP_KERNEL & gfp : GFP_NOWAIT;
-	slots = slots_new(heap, set->nr, gfp | __GFP_NORETRY);
-	if (!slots) {
-		WRITE_ONCE(set->later, jiffies + HZ / 10);
-		return false;
-	}
 	/* Who sees the slots sees them made, by the address dependency. */
 	if (cmpxchg(at, set->none, slots) != set->none) {
 		free_percpu(slots);
@@ -108,32 +106,6 @@ static struct obm_mag *bin_swap(const struct bin *bin, struct obm_mag *mag)
 	return old;
 }
 
-/*
- * A magazine with room for @want blocks for a class on this CPU, whichever that
- * is by then. Not where the slab allocator may not be called.
- */
-static bool bin_fit(struct obm_heap *heap, unsigned int ci, gfp_t gfp,
-		    unsigned int want)
-{
-	unsigned int cap = obm_mag_fit_cap(ci, want);
-	struct obm_mag *mag;
-	struct bin bin;
-
-	if (!obm_may_return() ||
-	    !slots_ready(heap, class_set_of(heap, ci), gfp))
-		return false;
-	mag = obm_mag_new(heap, ci, cap, gfp);
-	if (!mag)
-		return false;
-	preempt_disable();
-	bin = bin_here(heap, ci);
-	mag = bin_swap(&bin, mag);
-	preempt_enable();
-	if (mag)
-		obm_mag_free(heap, ci, mag);
-	return true;
-}
-
 /* What the magazine here has room for, 0 if there is none. */
 static unsigned int bin_cap(struct obm_heap *heap, unsigned int ci)
 {
@@ -145,6 +117,37 @@ static unsigned int bin_cap(struct obm_heap *heap, unsigned int ci)
 	cap = mag ? mag->cap : 0;
 	preempt_enable();
 	return cap;
+}
+
+/*
+ * A magazine with room for @want blocks for a class on this CPU, whichever that
+ * is by then. Not where the slab allocator may not be called.
+ */
+static bool bin_fit(struct obm_heap *heap, unsigned int ci, gfp_t gfp,
+		    unsigned int want)
+{
+	struct obm_set *set = class_set_of(heap, ci);
+	unsigned int cap = obm_mag_fit_cap(ci, want);
+	struct obm_mag *mag = NULL;
+	struct bin bin;
+
+	/* What could not be had is not asked for with every block. */
+	if (!obm_may_return() || time_before(jiffies, READ_ONCE(set->later)))
+		return false;
+	if (slots_ready(heap, set, gfp))
+		mag = obm_mag_new(heap, ci, cap, gfp);
+	if (!mag) {
+		if (!bin_cap(heap, ci))
+			WRITE_ONCE(set->later, jiffies + HZ / 10);
+		return false;
+	}
+	preempt_disable();
+	bin = bin_here(heap, ci);
+	mag = bin_swap(&bin, mag);
+	preempt_enable();
+	if (mag)
+		obm_mag_free(heap, ci, mag);
+	return true;
 }
 
 /* A wish for a larger magazine was refused: it is not repeated for a while. */
@@ -178,6 +181,18 @@ static void front_construct(unsigned int ci, void **ptrs, int nr)
 		obm_cache_construct(ci, ptrs, nr);
 }
 
+/* A NULL among the blocks of obm_free_bulk() looks like the lower wall. */
+static noinline void bin_skip_null(struct obm_heap *heap, const struct bin *bin,
+				   const struct obm_mag *mag)
+{
+	void **top = __this_cpu_read(bin->slot->top);
+
+	obm_report(heap, OBM_BAD_FOREIGN, NULL, _RET_IP_);
+	while (top > mag->words && !*top)
+		top--;
+	__this_cpu_write(bin->slot->top, top);
+}
+
 /*
  * Blocks for an empty magazine, the lowest on top, to go out first. Returns
  * whether it should be larger.
@@ -192,6 +207,11 @@ static bool bin_fetch(struct obm_heap *heap, unsigned int ci,
 	if (!mag)
 		return true;
 	words = mag->words + 1;
+	/* No hit path puts a NULL there; who frees many may have. */
+	if (unlikely(__this_cpu_read(bin->slot->top) != mag->words)) {
+		bin_skip_null(heap, bin, mag);
+		return false;
+	}
 	got = obm_node_fetch(heap, ci, min(mag->cap / 2 + 1U, 0U + mag->batch),
 			     words);
 	front_construct(ci, words, got);
@@ -346,8 +366,9 @@ bool obm_front_free(struct obm_heap *heap, unsigned int ci, const void *ptr,
 	done = front_push(heap, ci, ptr, old, &nr, &grow);
 	if (nr)
 		obm_node_put(heap, ci, old, nr, caller);
-	if (grow)
-		bin_grow(heap, ci, GFP_NOWAIT, NUMA_NO_NODE);
+	/* Nobody is woken up: a free may come under a lock of the scheduler. */
+	if (grow && !irqs_disabled())
+		bin_grow(heap, ci, __GFP_NOWARN, NUMA_NO_NODE);
 	return done;
 }
 
@@ -405,6 +426,37 @@ static void cpu_detach(struct obm_heap *heap, unsigned int cpu,
 		if (!READ_ONCE(cache->dying))
 			set_detach(&cache->set, cpu, list);
 	rcu_read_unlock();
+}
+
+static bool slots_have_mags(const struct obm_set *set, struct obm_slot *slots)
+{
+	struct obm_mag **mags = (struct obm_mag **)(slots + set->nr);
+	unsigned int i;
+
+	for (i = 0; i < set->nr; i++)
+		if (READ_ONCE(mags[i]))
+			return true;
+	return false;
+}
+
+static bool set_has_mags(const struct obm_set *set, unsigned int cpu)
+{
+	return slots_have_mags(set, per_cpu_ptr(READ_ONCE(set->front.slots),
+						cpu)) ||
+	       slots_have_mags(set, per_cpu_ptr(READ_ONCE(set->bh_slots), cpu));
+}
+
+/* Whether it is worth to interrupt a CPU; a peek. Under rcu_read_lock(). */
+static bool cpu_has_mags(struct obm_heap *heap, unsigned int cpu)
+{
+	struct obm_cache *cache;
+
+	if (set_has_mags(&heap->set, cpu))
+		return true;
+	obm_for_each_cache(heap, cache)
+		if (set_has_mags(&cache->set, cpu))
+			return true;
+	return false;
 }
 
 struct drain {
@@ -468,7 +520,7 @@ static unsigned long front_drain(struct obm_heap *heap, bool others,
 	/* Two that asked each other would be busy for each other: one asks. */
 	if (all && !atomic_xchg(&heap->draining, 1)) {
 		for_each_online_cpu(cpu)
-			if (cpu != this_cpu)
+			if (cpu != this_cpu && cpu_has_mags(heap, cpu))
 				drain_cpu(&drain, cpu);
 		atomic_set_release(&heap->draining, 0);
 	}

@@ -58,9 +58,6 @@
 static_assert(OBM_ARENA_POOLS <= 64, "an arena's masks are u64");
 static_assert(OBM_ARENA_POOLS >= 2, "a full-size arena has buckets");
 
-/* CPython's spare arena (bpo-37257): one empty arena a node is kept. */
-#define OBM_NR_SPARE		1U
-
 enum obm_pool_state {
 	OBM_POOL_UNUSED,	/* in arena->free_mask, in no list */
 	OBM_POOL_PARTIAL,	/* in node->classes[ci].partial */
@@ -193,6 +190,7 @@ struct obm_node_class {
  *		has blocks elsewhere; a peek, as nothing but speed hangs on it
  * @nr_arenas: L: arenas
  * @nr_empty: L: arenas in which no pool is in use
+ * @spare: L: the one of them that is kept, or NULL
  * @nr_pages: L: pages of all arenas that were not returned
  * @nr_unused: L: pages of all arenas that are in no pool; the shrinker peeks
  * @nr_shown: L: how many of them /proc/meminfo shows as reclaimable
@@ -222,6 +220,7 @@ struct obm_node {
 	unsigned long full_until;
 	unsigned long nr_arenas;
 	unsigned long nr_empty;
+	struct obm_arena *spare;
 	unsigned long nr_pages;
 	unsigned long nr_unused;
 	unsigned long nr_shown;
@@ -293,6 +292,7 @@ struct obm_set {
  * @nr_failed: A: allocations that found no memory
  * @nr_limited: A: allocations that the limit refused
  * @nr_bad: A: callers' mistakes
+ * @nr_cut: A: arenas so far that kept a part of their pages
  * @front_bytes: A: bytes of blocks that the magazines have room for
  * @mag_bytes: A: of the magazines themselves
  * @draining: A: somebody is asking the CPUs for their magazines
@@ -330,6 +330,7 @@ struct obm_heap {
 	atomic_long_t nr_failed;
 	atomic_long_t nr_limited;
 	atomic_long_t nr_bad[OBM_NR_BAD];
+	atomic_long_t nr_cut;
 	atomic_long_t front_bytes;
 	atomic_long_t mag_bytes;
 	atomic_t draining;
@@ -365,9 +366,15 @@ extern struct mutex obm_heaps_lock;
 extern atomic_long_t obm_nr_bad[OBM_NR_BAD];
 
 /* charge.c: what a heap holds against its limit */
-bool obm_charge(struct obm_heap *heap, size_t bytes, gfp_t gfp);
+bool obm_charge_room(struct obm_heap *heap, size_t bytes, size_t slack,
+		     gfp_t gfp);
 void obm_charge_peak(struct obm_heap *heap);
 void obm_uncharge(struct obm_heap *heap, size_t bytes);
+
+static inline bool obm_charge(struct obm_heap *heap, size_t bytes, gfp_t gfp)
+{
+	return obm_charge_room(heap, bytes, 0, gfp);
+}
 
 /*
  * page.c: pages, and whose an address is. The owner's word is a descriptor's

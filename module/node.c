@@ -145,7 +145,7 @@ struct obm_pool *obm_node_carve(struct obm_node *node, unsigned int ci,
 
 /* Up to @want blocks, as far as they are there. */
 static int node_pop(struct obm_node *node, unsigned int ci, unsigned int want,
-		    void **ptrs, unsigned int *missing)
+		    void **ptrs, bool mix, unsigned int *missing)
 {
 	struct obm_node_class *nc = node_class(node, ci);
 	bool hard = obm_heap_is_hard(node->heap);
@@ -158,9 +158,9 @@ static int node_pop(struct obm_node *node, unsigned int ci, unsigned int want,
 					link);
 		if (unlikely(!pool)) {
 			/* Who wants one block may have few of the class. */
-			if (want == 1)
+			if (mix)
 				ptrs[0] = obm_mixed_get(node, ci, missing);
-			if (want == 1 && ptrs[0]) {
+			if (mix && ptrs[0]) {
 				got++;
 				break;
 			}
@@ -184,6 +184,7 @@ static int node_take(struct obm_node *node, unsigned int ci, gfp_t gfp,
 {
 	unsigned int missing = OBM_NO_CLASS;
 	unsigned long flags, *map = NULL;
+	bool mix = want == 1;
 	int got;
 
 	/* Another CPU may use up a map before we do: then we bring one more. */
@@ -194,15 +195,20 @@ static int node_take(struct obm_node *node, unsigned int ci, gfp_t gfp,
 		if (arena)
 			obm_arena_add(node, arena);
 		arena = NULL;
-		got = node_pop(node, ci, want, ptrs, &missing);
+		got = node_pop(node, ci, want, ptrs, mix, &missing);
 		node_class(node, ci)->nr_direct += got;
 		raw_spin_unlock_irqrestore(&node->lock, flags);
 		if (got || missing == OBM_NO_CLASS)
 			return got;
 
 		map = obm_map_alloc(node->heap, missing, gfp, node->nid);
-		if (IS_ERR(map))
+		if (!IS_ERR(map))
+			continue;
+		/* A pool of the class itself may do without. */
+		if (missing != OBM_MIXED)
 			return PTR_ERR(map);
+		mix = false;
+		map = NULL;
 	}
 }
 
@@ -291,7 +297,7 @@ unsigned int obm_node_fetch(struct obm_heap *heap, unsigned int ci,
 	if (!node)
 		return 0;
 	raw_spin_lock_irqsave(&node->lock, flags);
-	got = node_pop(node, ci, want, ptrs, &missing);
+	got = node_pop(node, ci, want, ptrs, false, &missing);
 	raw_spin_unlock_irqrestore(&node->lock, flags);
 	return got;
 }

@@ -148,14 +148,18 @@ struct page *obm_page_get_meta(gfp_t gfp, int nid)
 {
 	struct page *page = alloc_pages_node(nid, gfp | __GFP_ZERO, 0);
 
-	if (page)
-		mod_node_page_state(page_pgdat(page), NR_SLAB_UNRECLAIMABLE_B,
-				    PAGE_SIZE);
+	if (!page)
+		return NULL;
+	mod_node_page_state(page_pgdat(page), NR_SLAB_UNRECLAIMABLE_B,
+			    PAGE_SIZE);
+	/* It points to what is found by nothing else. */
+	kmemleak_alloc(page_address(page), PAGE_SIZE, 1, gfp);
 	return page;
 }
 
 void obm_page_put_meta(struct page *page)
 {
+	kmemleak_free(page_address(page));
 	mod_node_page_state(page_pgdat(page), NR_SLAB_UNRECLAIMABLE_B,
 			    -(long)PAGE_SIZE);
 	__free_page(page);

@@ -81,12 +81,14 @@ enum obm_bad obm_node_find(struct obm_pool *pool, const void *ptr,
 enum obm_bad obm_node_peek(struct obm_pool *pool, const void *ptr,
 			   unsigned int *ci)
 {
-	unsigned int offset = pool_offset(pool, ptr);
 	unsigned int state = READ_ONCE(pool->state);
 	const struct obm_class *class;
-	unsigned int block;
+	unsigned int block, offset;
 
+	/* Read once: it may be changing. */
 	*ci = pool_ci(pool);
+	offset = obm_classes[*ci].order ? ptr - pool_base(pool) :
+					  offset_in_page(ptr);
 	/* A shared pool is not peeked at: it has become one just now. */
 	if (READ_ONCE(pool_arena(pool)->dead) || *ci == OBM_MIXED ||
 	    (state != OBM_POOL_PARTIAL && state != OBM_POOL_FULL))

@@ -134,10 +134,28 @@ unsigned long obm_shrink_scan(int nid, unsigned long nr)
 }
 EXPORT_SYMBOL_IF_KUNIT(obm_shrink_scan);
 
+/*
+ * Once nothing lies unused, what magazines have room for tells whether to empty
+ * them is worth a try. How many pages that frees, and on which node, is a guess.
+ */
+static unsigned long waiting_pages(void)
+{
+	struct obm_heap *heap;
+	unsigned long bytes = 0;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(heap, &obm_heaps, link)
+		bytes += atomic_long_read(&heap->front_bytes);
+	rcu_read_unlock();
+	return DIV_ROUND_UP(bytes, 4 * PAGE_SIZE);
+}
+
 static unsigned long count_objects(struct shrinker *unused,
 				   struct shrink_control *sc)
 {
-	return obm_shrink_count(sc->nid) ?: SHRINK_EMPTY;
+	unsigned long nr = obm_shrink_count(sc->nid);
+
+	return nr ?: waiting_pages() ?: SHRINK_EMPTY;
 }
 
 static unsigned long scan_objects(struct shrinker *unused,

@@ -131,7 +131,7 @@ static void test_front(void)
 	start(SIZE, make);
 	get_many(0, 0, MANY);
 	count = waiting();
-	CHECK(count > 0);
+	CHECK(count > 0 || PAGE_SIZE < 1024);
 	CHECK_EQ(nr_made, MANY + count);
 	check_sound(MANY);
 	made = nr_made;

@@ -154,6 +154,8 @@ static void test_budget(void)
 		unsigned long waiting = 0;
 
 		obm_front_kib = kib;
+		/* What was refused is asked for again. */
+		WRITE_ONCE(sim_jiffies, sim_jiffies + HZ);
 		for (cpu = 0; cpu < SIM_NR_CPUS; cpu++) {
 			sim_context.cpu = cpu;
 			for (size = 64; size <= 512; size += 64) {

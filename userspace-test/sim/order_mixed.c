@@ -207,13 +207,71 @@ static void test_arenas(void)
 	order_end(heap, 0);
 }
 
+/* A refused map for a shared pool is no reason to refuse the block. */
+static void test_no_map(void)
+{
+	struct obm_heap *heap = start(0);
+	size_t size = order_few();
+
+	ptrs[0] = obm_alloc(heap, WHOLE, GFP_KERNEL);
+	CHECK(heap->nodes[0]->nr_unused > 0);
+	sim_fault.nth = 1;
+	sim_fault.forever = true;
+	ptrs[1] = obm_alloc(heap, size, GFP_ATOMIC);
+	CHECK(!!ptrs[1] == !order_has_maps(size));
+	sim_fault_reset();
+	obm_free(ptrs[1]);
+	obm_free(ptrs[0]);
+	order_end(heap, 0);
+}
+
+/* Of two empty arenas the larger one stays: a wide pool has room there. */
+static void test_spare(void)
+{
+	struct obm_heap *heap = start(0);
+	size_t size = obm_classes[obm_nr_classes - 1].size;
+	unsigned int i, order = obm_classes[obm_nr_classes - 1].order;
+	u64 got;
+
+	obm_free(obm_alloc(heap, 8, GFP_KERNEL));
+	obm_free(obm_alloc(heap, size, GFP_KERNEL));
+	got = order_stats(heap).nr_arenas_got;
+	for (i = 0; i < 20; i++)
+		obm_free(obm_alloc(heap, size, GFP_KERNEL));
+	CHECK_EQ(order_stats(heap).nr_arenas_got, got);
+	CHECK(order_stats(heap).nr_unused_pools >= BIT(order));
+	order_end(heap, 0);
+}
+
+/* One NULL among many blocks is refused, and nothing below it is lost. */
+static void test_null(void)
+{
+	struct obm_heap *heap = start(OBM_FRONT_MAX);
+	unsigned int i;
+
+	for (i = 0; i < MANY; i++)
+		ptrs[i] = obm_alloc(heap, 64, GFP_KERNEL);
+	ptrs[3] = NULL;
+	obm_free_bulk(heap, 64, 7, ptrs);
+	for (i = 0; i < 7; i++)
+		ptrs[i] = obm_alloc(heap, 64, GFP_KERNEL);
+	obm_free_bulk(heap, 64, MANY, ptrs);
+	CHECK_EQ(order_stats(heap).nr_blocks, 1);
+	obm_heap_trim(heap);
+	CHECK(obm_heap_validate(heap) == 0);
+	order_end(heap, 1);
+}
+
 const struct tap_test order_mixed_tests[] = {
 	{ "mixed: classes share pages", test_share },
 	{ "mixed: a class takes a page at most", test_quota },
 	{ "mixed: every bad pointer is known", test_bad },
 	{ "mixed: a busy class leaves", test_busy },
 	{ "mixed: live blocks go with the heap", test_leak },
+	{ "mixed: no map, but a pool", test_no_map },
 	{ "compact: arenas begin small", test_arenas },
+	{ "compact: the larger spare stays", test_spare },
+	{ "bulk: a NULL among blocks", test_null },
 };
 
 const unsigned int order_nr_mixed_tests = ARRAY_SIZE(order_mixed_tests);
