@@ -59,6 +59,22 @@ FIXTURE(formats) {
 	int log;
 };
 
+/* Small heaps as small as may be, and as CPython has them. */
+FIXTURE_VARIANT(formats) {
+	const char *params;
+	bool compact;
+};
+
+FIXTURE_VARIANT_ADD(formats, compact) {
+	.params = "",
+	.compact = true,
+};
+
+FIXTURE_VARIANT_ADD(formats, whole) {
+	.params = "compact=0",
+	.compact = false,
+};
+
 FIXTURE_SETUP(formats)
 {
 	const char *lack = obm_lack();
@@ -67,7 +83,7 @@ FIXTURE_SETUP(formats)
 		SKIP(return, "%s", lack);
 	self->log = obm_log_open();
 	obm_unload_all();
-	OK(obm_load("obmalloc", ""));
+	OK(obm_load("obmalloc", variant->params));
 	OK(obm_load("stress", ""));
 	OK(obm_stress("create plain"));
 	OK(obm_stress("fill plain n=5000 sizes=0-10000"));
@@ -76,7 +92,7 @@ FIXTURE_SETUP(formats)
 	OK(obm_stress("free trimmed percent=97"));
 	OK(obm_write(heap_path("trimmed", "trim"), "1"));
 	OK(obm_stress("free plain percent=30"));
-	/* Too little for an arena of 64 pools: a shorter one has to do. */
+	/* Too little for all pages of an arena: it has fewer, or is shorter. */
 	OK(obm_stress("create short limit=120000"));
 	OK(obm_stress("fill short n=100 size=64"));
 	OK(obm_stress("create idle"));
@@ -96,13 +112,13 @@ TEST_F(formats, obminfo)
 	OK(read_info(&info));
 	ASSERT_EQ(info.nr_rows % 4, 0);
 	per_heap = info.nr_rows / 4;
-	/* 39 classes up to 512 where a page has 4 KiB, 32 up to 8192, raw. */
+	/* 39 classes up to 512 where a page has 4 KiB, 32 up to 8192, two. */
 	if (PAGE == 4096)
-		EXPECT_EQ(per_heap, 72);
+		EXPECT_EQ(per_heap, 73);
 	for (i = 0; i < 4; i++)
 		EXPECT_STREQ(info.rows[i * per_heap].heap, heaps[i]);
 	EXPECT_EQ(info.rows[0].class, 8);
-	EXPECT_EQ(info.rows[per_heap - 2].class, 8192);
+	EXPECT_EQ(info.rows[per_heap - 3].class, 8192);
 	for (i = 0; i < per_heap; i++) {
 		u64 size = info.rows[i].size, pages = info.rows[i].pages;
 
@@ -136,20 +152,6 @@ TEST_F(formats, stats_of_all_are_the_sum)
 			 (NR_STATS - NR_BAD_FOREIGN) * sizeof(u64)), 0);
 }
 
-/* The file names them in rising order, as ranges. */
-static u64 possible_cpus(void)
-{
-	char *text = obm_read("/sys/devices/system/cpu/possible", 4096);
-	size_t at = text ? strlen(text) : 0;
-	u64 cpus;
-
-	while (at && strchr("0123456789\n", text[at - 1]))
-		at--;
-	cpus = text ? strtoull(text + at, NULL, 10) + 1 : 1;
-	free(text);
-	return cpus;
-}
-
 TEST_F(formats, an_idle_heap_holds_itself_alone)
 {
 	struct obm_arenas arenas;
@@ -158,7 +160,7 @@ TEST_F(formats, an_idle_heap_holds_itself_alone)
 
 	OK(read_stats("idle", &stats));
 	EXPECT_GT(v[META_BYTES], 0);
-	EXPECT_LE(v[META_BYTES], 8192 + 1280 * possible_cpus());
+	EXPECT_LE(v[META_BYTES], 8192 + 1280 * obm_possible("cpu"));
 	EXPECT_EQ(v[HELD_BYTES], v[META_BYTES]);
 	EXPECT_EQ(v[PEAK_BYTES], v[META_BYTES]);
 	EXPECT_EQ(v[NR_ARENAS_GOT], 0);
@@ -179,13 +181,18 @@ TEST_F(formats, classes_agree_with_obminfo)
 	row = info.rows;
 	for (i = 0; i < 4; i++, row++) {
 		OK(read_classes(heaps[i], &classes));
-		ASSERT_EQ(classes.nr_rows + 1, info.nr_rows / 4);
+		ASSERT_EQ(classes.nr_rows + 2, info.nr_rows / 4);
 		for (ci = 0; ci < classes.nr_rows; ci++, row++) {
 			EXPECT_EQ(classes.rows[ci].size, row->class);
 			EXPECT_EQ(classes.rows[ci].used, row->active);
 			EXPECT_EQ(classes.rows[ci].pools, row->pools);
 			EXPECT_EQ(classes.rows[ci].pages, row->pages);
+			EXPECT_EQ(classes.rows[ci].shared, row->shared);
 		}
+		EXPECT_EQ(row->class, OBM_MIXED);
+		EXPECT_EQ(classes.mixed.pools, row->pools);
+		EXPECT_EQ(classes.mixed.avail, row->num);
+		row++;
 	}
 }
 
@@ -198,6 +205,7 @@ TEST_F(formats, stats_agree_with_classes)
 
 	for (i = 0; i < 4; i++) {
 		u64 used = 0, avail = 0, quant = 0, pools = 0, blocks = 0;
+		u64 units = 0, taken;
 
 		OK(read_classes(heaps[i], &classes));
 		OK(read_stats(heaps[i], &stats));
@@ -210,7 +218,19 @@ TEST_F(formats, stats_agree_with_classes)
 				  class->per_pool * class->size);
 			pools += class->pools;
 			blocks += class->used;
+			/* The blocks that lie in pools of several classes. */
+			taken = class->shared * obm_units(class->size);
+			units += taken;
+			quant += taken * obm_unit_bytes() -
+				 class->shared * class->size;
 		}
+		avail += classes.mixed.avail * classes.mixed.size;
+		pools += classes.mixed.pools;
+		EXPECT_EQ(units + classes.mixed.avail,
+			  classes.mixed.pools * classes.mixed.per_pool);
+		/* What is in such pools of "trimmed" may have been freed. */
+		if (!i || !variant->compact)
+			EXPECT_EQ(classes.mixed.pools > 0, variant->compact);
 		EXPECT_EQ(stats.value[USED_BYTES], used);
 		EXPECT_EQ(stats.value[AVAIL_BYTES], avail);
 		EXPECT_EQ(stats.value[QUANT_BYTES], quant);
@@ -279,7 +299,8 @@ TEST_F(formats, arenas_agree_with_stats)
 		OK(read_arenas(heaps[i], &arenas));
 		OK(read_stats(heaps[i], &stats));
 		OK(read_classes(heaps[i], &classes));
-		for (pages = 0, ci = 0; ci < classes.nr_rows; ci++)
+		pages = classes.mixed.pools;
+		for (ci = 0; ci < classes.nr_rows; ci++)
 			pages += classes.rows[ci].pools *
 				 classes.rows[ci].pages;
 		EXPECT_EQ(arenas.nr_arenas, stats.value[NR_ARENAS]);
@@ -294,12 +315,16 @@ TEST_F(formats, arenas_agree_with_stats)
 
 TEST_F(formats, arenas_show_every_state)
 {
-	struct obm_arenas plain, trimmed, shorter;
+	struct obm_arenas plain, trimmed, again, shorter;
 	struct obm_stats stats;
+	u64 nr_put;
 
 	OK(read_arenas("plain", &plain));
+	OK(read_stats("plain", &stats));
 	EXPECT_GT(plain.nr_partial, 0);
-	EXPECT_EQ(plain.nr_returned, 0);
+	/* Of the first arenas most was never kept, which is not counted. */
+	EXPECT_EQ(plain.nr_returned > 0, variant->compact);
+	EXPECT_EQ(stats.value[NR_PAGES_PUT], 0);
 	OK(obm_stress("fill plain n=1000 size=512"));
 	OK(read_arenas("plain", &plain));
 	EXPECT_GT(plain.nr_full, 0);
@@ -308,10 +333,21 @@ TEST_F(formats, arenas_show_every_state)
 	OK(read_stats("trimmed", &stats));
 	EXPECT_GT(trimmed.nr_returned, 0);
 	EXPECT_EQ(trimmed.nr_unused, 0);
-	EXPECT_GE(stats.value[NR_PAGES_PUT], trimmed.nr_returned);
+	nr_put = stats.value[NR_PAGES_PUT];
+	EXPECT_GT(nr_put, 0);
+	if (!variant->compact)
+		EXPECT_GE(nr_put, trimmed.nr_returned);
+	OK(obm_stress("free trimmed percent=50"));
+	OK(obm_write(heap_path("trimmed", "trim"), "1"));
+	OK(read_arenas("trimmed", &again));
+	OK(read_stats("trimmed", &stats));
+	EXPECT_EQ(again.nr_unused, 0);
+	EXPECT_LE(again.nr_returned,
+		  trimmed.nr_returned + stats.value[NR_PAGES_PUT] - nr_put);
 
 	OK(read_arenas("short", &shorter));
-	EXPECT_GT(shorter.nr_missing, 0);
+	EXPECT_EQ(shorter.nr_missing > 0, !variant->compact);
+	EXPECT_EQ(shorter.nr_returned > 0, variant->compact);
 	EXPECT_GT(shorter.nr_unused, 0);
 }
 
@@ -475,11 +511,38 @@ TEST(parsers_are_strict)
 		"h/8\t1 512 8 512 1 : tunables 0 0 0 : slabdata 1 1 0",
 		"h8 1 512 8 512 1 : tunables 0 0 0 : slabdata 1 1 0",
 		"h/x 1 512 8 512 1 : tunables 0 0 0 : slabdata 1 1 0",
+		/* More blocks in shared pools than a class may have there. */
+		"h/8 1 70000 8 512 1 : tunables 0 0 0 : slabdata 1 1 0",
+		"h/2304 1 1 2304 7 4 : tunables 0 0 0 : slabdata 0 0 0",
 		"",
+	};
+	static const char *const shared[] = {
+		"h/mixed 1 63 64 64 1 : tunables 0 0 0 : slabdata 1 1 0",
+		"h/mixed 0 64 64 64 1 : tunables 0 0 0 : slabdata 1 1 0",
+		"h/mixed 0 1 64 64 1 : tunables 0 0 0 : slabdata 0 0 0",
+		"h/mixed 0 63 32 64 1 : tunables 0 0 0 : slabdata 1 1 0",
+		"h/mixed 0 63 64 32 1 : tunables 0 0 0 : slabdata 1 1 0",
+		"h/mixed 0 63 64 64 2 : tunables 0 0 0 : slabdata 1 1 0",
+		"h/mixed 0 63 64 64 1 : tunables 0 0 0 : slabdata 1 2 0",
+		"h/Mixed 0 63 64 64 1 : tunables 0 0 0 : slabdata 1 1 0",
+	};
+	static const char *const classes[] = {
+		"0 8 512 0 1 0 1 0\n",
+		"0 8 512 0 1 0 1 0\nmixed 64 64 1 1 63 1 0\n",
+		"0 8 512 0 1 0 1 0\nmixed 64 64 1 0 64 0 0\n",
+		"0 8 512 0 1 0 1 0\nmixed 64 64 1 0 63 1 1\n",
+		"0 8 512 0 1 0 1 0\nmixed 128 32 1 0 31 0 0\n",
+		"mixed 64 64 1 0 63 0 0\n0 8 512 0 1 0 1 0\n",
+		"mixed 64 64 1 0 63 0 0\n",
+		"0 8 512 1 1 510 1 0\nmixed 64 64 1 0 63 0 0\n",
+		"0 8 512 0 1 70000 1 0\nmixed 64 64 1 0 63 0 0\n",
 	};
 	const char *head = "obminfo - version: 1.0\n# name and so on\n";
 	const char *row = "h/8 1 512 8 512 1 : tunables 0 0 0 : slabdata 1 1 0";
+	const char *few = "h/8 1 514 8 512 1 : tunables 0 0 0 : slabdata 1 1 0";
+	const char *mixed = "h/mixed 0 62 64 64 1 : tunables 0 0 0 : slabdata 1 1 0";
 	const char *raw = "h/raw 1 1 4096 1 1 : tunables 0 0 0 : slabdata 1 1 0";
+	struct obm_classes parsed;
 	struct obm_arenas arenas;
 	struct obm_info info;
 	char text[1024];
@@ -487,19 +550,45 @@ TEST(parsers_are_strict)
 
 	if (PAGE != 4096)
 		SKIP(return, "the examples are for pages of 4 KiB");
-	snprintf(text, sizeof(text), "%s%s\n%s\n", head, row, raw);
+	snprintf(text, sizeof(text), "%s%s\n%s\n%s\n", head, row, mixed, raw);
 	OK(obm_parse_info(text, &info));
+	EXPECT_EQ(info.rows[0].shared, 0);
 	EXPECT_FALSE(obm_parse_info(text + 1, &info));
 	text[strlen(text) - 1] = '\0';
 	EXPECT_FALSE(obm_parse_info(text, &info));
-	snprintf(text, sizeof(text), "%s%s\n%s\n", head, raw, row);
+	snprintf(text, sizeof(text), "%s%s\n%s\n%s\n", head, few, mixed, raw);
+	OK(obm_parse_info(text, &info));
+	EXPECT_EQ(info.rows[0].shared, 2);
+	snprintf(text, sizeof(text), "%s%s\n%s\n%s\n", head, raw, row, mixed);
 	EXPECT_FALSE(obm_parse_info(text, &info));
-	snprintf(text, sizeof(text), "%s%s\n%s\n%s\n", head, row, row, raw);
+	snprintf(text, sizeof(text), "%s%s\n%s\n%s\n", head, mixed, row, raw);
+	EXPECT_FALSE(obm_parse_info(text, &info));
+	snprintf(text, sizeof(text), "%s%s\n%s\n", head, row, raw);
+	EXPECT_FALSE(obm_parse_info(text, &info));
+	snprintf(text, sizeof(text), "%s%s\n%s\n%s\n%s\n", head, row, row,
+		 mixed, raw);
 	EXPECT_FALSE(obm_parse_info(text, &info));
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
-		snprintf(text, sizeof(text), "%s%s\n%s\n", head, rows[i], raw);
+		snprintf(text, sizeof(text), "%s%s\n%s\n%s\n", head, rows[i],
+			 mixed, raw);
 		EXPECT_FALSE(obm_parse_info(text, &info)) {
 			TH_LOG("taken: %s", rows[i]);
+		}
+	}
+	for (i = 0; i < ARRAY_SIZE(shared); i++) {
+		snprintf(text, sizeof(text), "%s%s\n%s\n%s\n", head, row,
+			 shared[i], raw);
+		EXPECT_FALSE(obm_parse_info(text, &info)) {
+			TH_LOG("taken: %s", shared[i]);
+		}
+	}
+	OK(obm_parse_classes("# ci\n0 8 512 1 3 510 3 0\n"
+			     "mixed 64 64 1 0 63 0 0\n", &parsed));
+	EXPECT_EQ(parsed.rows[0].shared, 1);
+	for (i = 0; i < ARRAY_SIZE(classes); i++) {
+		snprintf(text, sizeof(text), "# ci\n%s", classes[i]);
+		EXPECT_FALSE(obm_parse_classes(text, &parsed)) {
+			TH_LOG("taken: %s", classes[i]);
 		}
 	}
 	EXPECT_FALSE(obm_parse_arenas("# node arena |x|\n   0  1 |..|\n",

@@ -170,6 +170,23 @@ char *obm_read(const char *path, size_t step)
 	return text;
 }
 
+/* The file names them in rising order, as ranges. */
+u64 obm_possible(const char *what)
+{
+	char path[128], *text;
+	size_t at;
+	u64 nr;
+
+	snprintf(path, sizeof(path), "/sys/devices/system/%s/possible", what);
+	text = obm_read(path, 4096);
+	at = text ? strlen(text) : 0;
+	while (at && strchr("0123456789\n", text[at - 1]))
+		at--;
+	nr = text ? strtoull(text + at, NULL, 10) + 1 : 1;
+	free(text);
+	return nr;
+}
+
 int obm_log_open(void)
 {
 	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);

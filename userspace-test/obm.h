@@ -21,6 +21,9 @@ extern char obm_error[256];
 
 typedef unsigned long long u64;
 
+/* What stands for the class in the row of the pools that classes share. */
+#define OBM_MIXED	(~0ULL)
+
 /* A row of /proc/obminfo; class 0 is raw, or a cache if it has a name. */
 struct obm_row {
 	char heap[OBM_NAME_LEN];
@@ -32,6 +35,7 @@ struct obm_row {
 	u64 per_pool;
 	u64 pages;
 	u64 pools;
+	u64 shared;
 };
 
 struct obm_info {
@@ -79,7 +83,10 @@ struct obm_stats {
 	u64 value[NR_STATS];
 };
 
-/* A row of a classes or caches file; pages of a pool are concluded from it. */
+/*
+ * A row of a classes or caches file; pages of a pool are concluded from it, and
+ * how many blocks are not in a pool of the class's own.
+ */
 struct obm_class {
 	char name[OBM_NAME_LEN];
 	u64 size;
@@ -90,11 +97,14 @@ struct obm_class {
 	u64 avail;
 	u64 allocs;
 	u64 frees;
+	u64 shared;
 };
 
+/* The last row is not of a class. */
 struct obm_classes {
 	struct obm_class *rows;
 	size_t nr_rows;
+	struct obm_class mixed;
 };
 
 /* An arenas file, summed up. */
@@ -130,9 +140,16 @@ bool obm_stress(const char *fmt, ...) __printf(1, 2);
 char *obm_read(const char *path, size_t step);
 bool obm_write(const char *path, const char *text);
 
+/* How many there may be of a "cpu" or "node", the numbers left out included. */
+u64 obm_possible(const char *what);
+
 /* The kernel log from now on, and what has come since then; to be freed. */
 int obm_log_open(void);
 char *obm_log_read(int log);
+
+/* Units of a shared pool that a block takes, and bytes of a unit. */
+u64 obm_units(u64 size);
+u64 obm_unit_bytes(void);
 
 bool obm_parse_info(const char *text, struct obm_info *info);
 bool obm_parse_stats(const char *text, struct obm_stats *stats);

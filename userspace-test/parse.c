@@ -133,6 +133,46 @@ static u64 cache_pages(u64 size, u64 per_pool)
 	return 0;
 }
 
+/* A page has as many units as a u64 has bits, if they can be that small. */
+u64 obm_unit_bytes(void)
+{
+	u64 bytes = sysconf(_SC_PAGESIZE) / 64;
+
+	return bytes < 8 ? 8 : bytes;
+}
+
+u64 obm_units(u64 size)
+{
+	return (size + obm_unit_bytes() - 1) / obm_unit_bytes();
+}
+
+/*
+ * Whether of @total blocks of a class those that are not in its @own pools can
+ * be in shared ones: on each node as many as would fill a page, and none that
+ * fills more than half of it.
+ */
+static bool shared_is_right(u64 size, u64 total, u64 own, u64 *shared)
+{
+	u64 max = sysconf(_SC_PAGESIZE) / obm_unit_bytes() / obm_units(size);
+	static u64 nodes;
+
+	if (!nodes)
+		nodes = obm_possible("node");
+	*shared = total - own;
+	return total >= own &&
+	       (!*shared || (max >= 2 && *shared <= max * nodes));
+}
+
+/* No pool without a block: at least one unit of each is taken. */
+static bool mixed_is_right(u64 size, u64 per_pool, u64 pools, u64 used,
+			   u64 avail)
+{
+	u64 page = sysconf(_SC_PAGESIZE);
+
+	return size == obm_unit_bytes() && per_pool == page / size && !used &&
+	       avail <= pools * (per_pool - 1);
+}
+
 static bool parse_name(char *name, struct obm_row *row)
 {
 	char *class = strrchr(name, '/');
@@ -146,10 +186,34 @@ static bool parse_name(char *name, struct obm_row *row)
 	row->cache[0] = '\0';
 	if (!strcmp(class + 1, "raw"))
 		return true;
+	row->class = OBM_MIXED;
+	if (!strcmp(class + 1, "mixed"))
+		return true;
+	row->class = 0;
 	if (class[1 + strspn(class + 1, "0123456789")])
 		return parse_cache_name(class + 1, row->cache);
 	return parse_number(class + 1, &row->class) &&
 	       (row->class || obm_fail("class 0"));
+}
+
+static u64 row_size(u64 class)
+{
+	if (class == OBM_MIXED)
+		return obm_unit_bytes();
+	return class ? class : (u64)sysconf(_SC_PAGESIZE);
+}
+
+static bool row_adds_up(struct obm_row *row)
+{
+	u64 own = row->pools * row->per_pool;
+
+	row->shared = 0;
+	if (row->class == OBM_MIXED)
+		return mixed_is_right(row->size, row->per_pool, row->pools,
+				      row->active, row->num);
+	if (!row->class)
+		return row->num == own;
+	return shared_is_right(row->size, row->num, own, &row->shared);
 }
 
 /*
@@ -162,7 +226,7 @@ static bool parse_row(char *line, struct obm_row *row)
 		[6] = ":", [7] = "tunables", [8] = "0", [9] = "0",
 		[10] = "0", [11] = ":", [12] = "slabdata", [15] = "0",
 	};
-	u64 page = sysconf(_SC_PAGESIZE), active_pools, pages;
+	u64 active_pools, pages;
 	char *fields[MAX_FIELDS];
 	size_t nr = split(line, fields), i;
 
@@ -185,17 +249,17 @@ static bool parse_row(char *line, struct obm_row *row)
 	pages = row->cache[0] ? cache_pages(row->size, row->per_pool) :
 				pool_pages(row->size, row->per_pool);
 	if (row->pages != pages || row->size % 8 ||
-	    (!row->cache[0] && row->size != (row->class ? row->class : page)))
+	    (!row->cache[0] && row->size != row_size(row->class)))
 		return obm_fail("sizes of %s/%llu", row->heap, row->class);
 	if (row->active > row->num || active_pools != row->pools ||
-	    row->num != row->pools * row->per_pool)
+	    !row_adds_up(row))
 		return obm_fail("%s/%llu: %llu of %llu blocks in %llu pools",
 				row->heap, row->class, row->active, row->num,
 				row->pools);
 	return true;
 }
 
-/* Each heap has the same classes, in rising order, and raw blocks last. */
+/* Each heap has the same classes, in rising order, then mixed and raw. */
 static bool check_order(const struct obm_info *info)
 {
 	const struct obm_row *rows = info->rows;
@@ -207,6 +271,8 @@ static bool check_order(const struct obm_info *info)
 		return true;
 	if (nr % ++per_heap)
 		return obm_fail("%zu rows, %zu a heap", nr, per_heap);
+	if (per_heap < 3 || rows[per_heap - 2].class != OBM_MIXED)
+		return obm_fail("no row of shared pools before the last");
 	for (i = 0; i < nr; i++) {
 		if (rows[i].class != rows[i % per_heap].class)
 			return obm_fail("row %zu is of class %llu", i,
@@ -311,33 +377,47 @@ bool obm_parse_stats(const char *text, struct obm_stats *stats)
 	return check_identity(stats->value);
 }
 
-static bool parse_class(char *line, size_t ci, struct obm_class *class)
+/* @last is set if it is the row of the shared pools, which ends the file. */
+static bool parse_class(char *line, size_t ci, struct obm_class *class,
+			bool *last)
 {
-	u64 number[8];
+	u64 number[8] = { };
 	char *fields[MAX_FIELDS];
 	size_t nr = split(line, fields), i;
+	bool is_mixed, right;
 
 	if (nr != 8)
 		return obm_fail("%zu fields in class %zu", nr, ci);
-	for (i = 0; i < nr; i++)
+	is_mixed = !strcmp(fields[0], "mixed");
+	for (i = is_mixed; i < nr; i++)
 		if (!parse_number(fields[i], &number[i]))
 			return false;
 	*class = (struct obm_class){ "", number[1], number[2],
 				     pool_pages(number[1], number[2]),
 				     number[3], number[4], number[5],
-				     number[6], number[7] };
-	if (number[0] != ci || !class->size || class->size % 8)
+				     number[6], number[7], 0 };
+	if ((!is_mixed && number[0] != ci) || !class->size || class->size % 8)
 		return obm_fail("class %llu of %llu bytes", number[0],
 				class->size);
-	if (!class->pages ||
-	    class->used + class->avail != class->pools * class->per_pool ||
+	if (is_mixed)
+		right = !class->allocs &&
+			mixed_is_right(class->size, class->per_pool,
+				       class->pools, class->used, class->avail);
+	else
+		right = shared_is_right(class->size,
+					class->used + class->avail,
+					class->pools * class->per_pool,
+					&class->shared);
+	if (!class->pages || !right ||
 	    class->allocs - class->frees != class->used)
-		return obm_fail("class %zu does not add up", ci);
+		return obm_fail("class %s does not add up", fields[0]);
+	*last = is_mixed;
 	return true;
 }
 
 bool obm_parse_classes(const char *text, struct obm_classes *classes)
 {
+	bool last = false;
 	char line[256];
 	struct obm_class *row;
 
@@ -346,20 +426,25 @@ bool obm_parse_classes(const char *text, struct obm_classes *classes)
 		return false;
 	if (strncmp(line, "# ", 2))
 		return obm_fail("the header is '%s'", line);
-	while (*text) {
+	for (;;) {
 		classes->rows = realloc(classes->rows, (classes->nr_rows + 1) *
 					sizeof(*classes->rows));
 		if (!classes->rows)
 			abort();
 		row = &classes->rows[classes->nr_rows];
 		if (!next_line(&text, line, sizeof(line)) ||
-		    !parse_class(line, classes->nr_rows, row))
+		    !parse_class(line, classes->nr_rows, row, &last))
 			return false;
+		if (last)
+			break;
 		if (classes->nr_rows && row->size <= row[-1].size)
 			return obm_fail("%llu bytes after %llu", row->size,
 					row[-1].size);
 		classes->nr_rows++;
 	}
+	classes->mixed = *row;
+	if (*text)
+		return obm_fail("'%.60s' after the end", text);
 	return classes->nr_rows || obm_fail("no class");
 }
 
