@@ -10,8 +10,9 @@ blocks=60000
 # What somebody frees meanwhile may make a run or two.
 few=4
 
+# begin_short [PARAMETER]
 begin_short() {
-	load obmalloc
+	load obmalloc "$@"
 	load stress
 	stress create short
 	# So that stress.ko has its list of blocks.
@@ -62,11 +63,12 @@ all_are_half() {
 			$(($1 - few)) ]
 }
 
-# A client's whole life, in arenas of which next to each is short.
+# A client's whole life, in arenas of which next to each is short. Of those that
+# a small heap begins with only some pages would be kept.
 smaller_arenas_serve() {
 	local arenas tries
 
-	begin_short
+	begin_short compact=0
 	for tries in 1 2 3 4 5 6; do
 		stress fill short n=$blocks size=200
 		equal "allocations that failed" "$(answer failed)" 0

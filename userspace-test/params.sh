@@ -5,8 +5,9 @@
 # with a message that says why.
 . "$(dirname "$(readlink -f "$0")")/obm.sh"
 
+# The row after it is that of no class.
 largest_class() {
-	awk '$1 != "#" { size = $2 } END { print size }' \
+	awk '$1 ~ /^[0-9]+$/ { size = $2 } END { print size }' \
 		$obm_debug/heaps/params/classes
 }
 
@@ -150,6 +151,37 @@ harden() {
 	nothing_waits
 }
 
+# One block each of three classes: in a page of an arena of few, or each in a
+# page of a whole arena. Both compact=1 and no word of it are the former.
+compact() {
+	load obmalloc ${1:+compact="$1"}
+	equal "the mode of compact" "$(stat -c %a $obm_params/compact)" 444
+	echo 0 2>/dev/null >$obm_params/compact && fail "compact is written"
+	load stress
+	stress create params
+	for size in 8 64 500; do
+		stress fill params n=1 size=$size
+	done
+	case $1 in
+	'' | 1 | y)
+		equal compact "$(cat $obm_params/compact)" Y
+		equal "pools in use" "$(stat_of nr_pools params)" 1
+		equal "unused pools" "$(stat_of nr_unused_pools params)" 3
+		;;
+	*)
+		equal compact "$(cat $obm_params/compact)" N
+		equal "pools in use" "$(stat_of nr_pools params)" 3
+		equal "unused pools" "$(stat_of nr_unused_pools params)" 61
+		;;
+	esac
+	equal "arenas" "$(stat_of nr_arenas params)" 1
+	stress verify params
+	validate params
+	stress free params percent=100
+	stress destroy params
+	unload stress obmalloc
+}
+
 it_cannot_be_changed_later() {
 	load obmalloc
 	if echo 256 2>/dev/null >$obm_param; then
@@ -178,5 +210,7 @@ run_cases the_default_is_8192 good:8 good:64 good:500 good:512 good:520-544 \
 	good_front:6 good_front:7 good_front:251 good_front:252 bad_front:253 \
 	bad_front:-1 bad_front:abc bad_front: bad_front:4294967296 \
 	no_kib_no_front front_kib_may_change harden:1 harden:y \
+	compact compact:1 compact:y compact:0 compact:n refused:compact=2 \
+	refused:compact=perhaps \
 	refused:harden=2 refused:harden=perhaps refused:front_kib=-1 \
 	refused:front_kib=many an_unknown_one_is_ignored kernel_log_is_clean

@@ -35,11 +35,11 @@ modes() {
 	for file in $triggers; do
 		mode "$file" 200
 	done
-	for file in small_max harden front_max; do
+	for file in small_max harden front_max compact; do
 		mode "$obm_params/$file" 444
 	done
 	mode $obm_params/front_kib 644
-	equal "parameters" "$(ls $obm_params | wc -l)" 4
+	equal "parameters" "$(ls $obm_params | wc -l)" 5
 	for file in $obm_debug $obm_debug/heaps $heap; do
 		mode "$file" 755
 	done
@@ -96,7 +96,8 @@ tables_are_not_written() {
 
 	begin_perms
 	for file in $readable $obm_params/small_max \
-			$obm_params/harden $obm_params/front_max; do
+			$obm_params/harden $obm_params/front_max \
+			$obm_params/compact; do
 		(echo 1 >>"$file") 2>/dev/null && fail "$file is written to"
 	done
 	end_perms

@@ -4,14 +4,30 @@
 # The client modules that a newcomer reads first do what they say.
 . "$(dirname "$(readlink -f "$0")")/obm.sh"
 
+# row CLASS FIELDS: what /proc/obminfo says of it, the first fields and the pools
+row() {
+	equal "the row of $1" "$(awk -v name="hello/$1" '$1 == name {
+		print $2, $3, $4, $5, $6, $15 }' $obm_info)" "$2"
+}
+
+# hello [PARAMETER]
 hello() {
 	log_mark
-	load obmalloc
+	load obmalloc "$@"
 	load hello
 	log_since | grep -q 'hello, heap: a block of 16 bytes' ||
 		fail "it does not greet"
-	equal "its row" "$(awk '$1 == "hello/16" { print $2, $3, $4 }' $obm_info)" \
-		"1 256 16"
+	# One block that shares its pool, or one that has it to itself.
+	case $1 in
+	compact=0)
+		row 16 "1 256 16 256 1 1"
+		row mixed "0 0 64 64 1 0"
+		;;
+	*)
+		row 16 "1 1 16 256 1 0"
+		row mixed "0 63 64 64 1 1"
+		;;
+	esac
 	equal "its cache" "$(awk '$1 == "hello/greeting" { print $2, $3, $4 }' \
 		$obm_info)" "1 256 16"
 	equal "its blocks" "$(stat_of nr_blocks hello)" 2
@@ -118,4 +134,4 @@ stress_is_strict() {
 }
 
 begin
-run_cases hello readme replay stress_is_strict kernel_log_is_clean
+run_cases hello hello:compact=0 readme replay stress_is_strict kernel_log_is_clean
