@@ -102,10 +102,11 @@ enum obm_bad {
 /**
  * struct obm_stats - a snapshot of a heap, or the sum over heaps
  * @used_bytes: in allocated blocks of the size classes and caches
- * @avail_bytes: in free blocks of pools in use
+ * @avail_bytes: in free blocks of pools in use, and in free units of shared ones
  * @unused_bytes: in pools of no class, kept in the arenas
  * @meta_bytes: in descriptors of heap, nodes, arenas, pools and raw blocks
- * @quant_bytes: at the ends of pools, too short for one more block
+ * @quant_bytes: at the ends of pools, too short for one more block, and behind
+ *		 blocks in shared pools, up to the next unit
  * @raw_bytes: in pages of blocks above small_max
  * @held_bytes: all of the above, counted on its own
  * @peak_bytes: the most that was ever held at once
