@@ -87,7 +87,7 @@ static void *mixed_take(struct obm_node *node, struct obm_pool *pool,
 /**
  * obm_mixed_get() - take a block out of a shared pool
  * @node: the node
- * @ci: class, of blocks in pools of a page
+ * @ci: class
  * @missing: set to OBM_MIXED if there is no map for a new shared pool
  *
  * Context: The node's lock is held.
