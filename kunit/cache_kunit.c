@@ -421,13 +421,6 @@ static void bad_frees_show(struct kunit *test)
 		obm_free(wrong[i]);
 }
 
-static noinline void free_sized(struct obm_heap *heap, const void *ptr,
-				size_t size)
-{
-	obm_free_sized(heap, ptr, size);
-	barrier();
-}
-
 static noinline void *resize(struct obm_heap *heap, void *ptr, size_t size)
 {
 	void *new = obm_realloc(heap, ptr, size, GFP_KERNEL);
