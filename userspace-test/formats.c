@@ -270,8 +270,9 @@ TEST_F(formats, caches_agree_with_the_rest)
 	OK(read_classes("hello", &classes));
 	OK(read_stats("hello", &stats));
 	used = caches.rows[0].used * caches.rows[0].size;
-	avail = caches.rows[0].avail * caches.rows[0].size;
-	pools = caches.rows[0].pools;
+	avail = caches.rows[0].avail * caches.rows[0].size +
+		classes.mixed.avail * classes.mixed.size;
+	pools = caches.rows[0].pools + classes.mixed.pools;
 	for (ci = 0; ci < classes.nr_rows; ci++) {
 		used += classes.rows[ci].used * classes.rows[ci].size;
 		avail += classes.rows[ci].avail * classes.rows[ci].size;
