@@ -320,8 +320,8 @@ static __always_inline bool block_keep(const void *ptr)
 	preempt_disable();
 	if (!obm_front_mine())
 		goto out;
-	arena = data_race(obm_table[i]);
 	/* Read once, as READ_ONCE() would, but in one instruction. */
+	arena = data_race(obm_table[i]);
 	OPTIMIZER_HIDE_VAR(arena);
 	pool = &arena->pools[(offset >> PAGE_SHIFT) % OBM_ARENA_POOLS];
 	at = READ_ONCE(pool->class_offset);

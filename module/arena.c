@@ -68,7 +68,7 @@ static void bucket_del(struct obm_node *node, struct obm_arena *arena)
 }
 
 static struct obm_arena *bucket_first(struct obm_node *node,
-				     unsigned int bucket)
+				      unsigned int bucket)
 {
 	return hlist_entry(node->buckets[bucket].first, struct obm_arena, link);
 }
@@ -96,7 +96,7 @@ static unsigned int arena_keep(struct obm_heap *heap, unsigned int order,
 	unsigned long keep = max(held / (4 * PAGE_SIZE), least);
 
 	/* Who takes one after the other has use for larger ones. */
-	keep = max(keep, (unsigned long)atomic_long_read(&heap->nr_cut));
+	keep = max_t(unsigned long, keep, atomic_long_read(&heap->nr_cut));
 
 	/* What goes back at once must be worth the splitting. */
 	if (!obm_compact || keep > 3UL << order >> 2)

@@ -26,16 +26,19 @@ listed() {
 }
 
 # with_listed KEY: the same with those pages, with which the kernel does not
-# reckon, and which may be many; read while none leaves its list
+# reckon, and which may be many; read while hardly any leaves its list, if that
+# can be had
 with_listed() {
-	local before kib after=
+	local before kib after off tries=20
 
-	until [ "$before" = "$after" ] && [ -n "$after" ]; do
+	while [ $((tries -= 1)) -ge 0 ]; do
 		before=$(listed)
 		kib=$(meminfo "$1")
 		after=$(listed)
+		off=$((after - before))
+		[ ${off#-} -gt 256 ] || break
 	done
-	echo $((kib + before))
+	echo $((kib + after))
 }
 
 ask_kernel() {

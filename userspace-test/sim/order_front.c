@@ -9,7 +9,6 @@
 static unsigned int ci;
 static void *ptrs[SIM_NR_CPUS][MANY];
 
-
 static struct obm_heap *start(void)
 {
 	struct obm_heap *heap = order_start_with(max(512UL, WHOLE),
