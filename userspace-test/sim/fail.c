@@ -236,7 +236,7 @@ static void each_in_turn(bool forever, unsigned int nodes)
 			break;
 	}
 	/* The script is worth it: it allocates often. */
-	CHECK(n > 50);
+	CHECK(n > 40);
 	sim_end();
 }
 
