@@ -23,7 +23,7 @@ HEADER=case,allocator,size,metric,value
 TOLERANCE=3
 
 COUNT_CASES="pair cache variable bulk order churn live latency"
-INIT_CASES="pair cache variable bulk order churn"
+INIT_CASES="pair cache variable bulk order churn live latency"
 BYTE_CASES="density small trim"
 UML_CASES="pair cache variable bulk order churn"
 
@@ -230,7 +230,7 @@ counts_all() {
 			echo "$HEADER"
 			cat "$work/$series-counts" \
 				"$work/$series-counts-init" |
-				grep ',obmalloc,' | grep -v '_max,'
+				grep ',obmalloc,' | grep -v '_max\(_init\)\?,'
 		} >"$work/$series.csv"
 	done
 }
