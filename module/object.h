@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Objects and their collector, as the files see them that make both.
+ *
+ * Layers above heap and cache: object < ref < die < weak < gc < intern, copy,
+ * evict. gcfs (debugfs) looks. object makes and forgets the memory of objects,
+ * ref changes links, die does what follows the last put.
+ *
+ * Where an object is. Each heap has on each CPU two lists of new objects, of
+ * which one is in use, and shared lists for the generations. What may be done to
+ * an object's link depends on whether somebody collects, which the heap's era
+ * tells: it is odd while somebody does.
+ *
+ *	new object	goes to the list of this CPU, era's half: a task, with
+ *			preemption disabled; in interrupts to gc->shared[0]
+ *	dead object	- era even, on this CPU's list: unlinked, as above
+ *			- era even, on a shared list: unlinked, under gc->lock
+ *			- else: stays linked and waits in gc->limbo
+ *	collector	makes the era odd and waits for a grace period: then the
+ *			other half of all CPUs, and the shared lists, are its own
+ *			until it makes the era even
+ *
+ * So while somebody collects no object's memory is freed, and who finds an object
+ * by a link may look at it.
+ *
+ * Lock order, above those of internal.h:
+ *   0. obm_types_lock	(mutex)		which types there are
+ *      gc->mutex	(mutex)		who collects
+ *   1. obm_heaps_lock
+ *   2. gc->lock, gc->weak_lock (raw spinlocks): neither with the other, nor with
+ *	any of level 2
+ *
+ * Letters on fields, besides those of internal.h:
+ *   T: protected by obm_types_lock
+ *   G: protected by gc->mutex
+ *   S: protected by gc->lock
+ *   W: protected by gc->weak_lock
+ */
+#ifndef OBM_OBJECT_PRIVATE_H
+#define OBM_OBJECT_PRIVATE_H
+
+#include "cache.h"
+
+#include <linux/hashtable.h>
+#include <linux/obm_gc.h>
+#include <linux/obm_object.h>
+
+/* How many types there may be at once, obmalloc's own among them. */
+#define OBM_NR_TYPES		256
+
+/* Colors that the collector gives; all others are 0. */
+enum obm_color {
+	OBM_COLOR_NONE,
+	OBM_COLOR_LOOKED_AT,	/* in the generation that is collected */
+	OBM_COLOR_LOST,		/* no reference from outside was found */
+};
+
+/* Marks; changed under gc->weak_lock. */
+#define OBM_MARK_WEAK		BIT(0)	/* there are weak references to it */
+#define OBM_MARK_FINALIZED	BIT(1)
+
+/* Word of an object whose memory waits to be freed: nothing else is like it. */
+#define OBM_WORD_DEAD		(~OBM_COUNT_MASK)
+
+/*
+ * Places: which list an object's link is in. Those of CPUs are numbers of the
+ * CPU and the half.
+ */
+#define OBM_PLACE_SHARED	0xff00
+#define OBM_PLACE_GEN(n)	(OBM_PLACE_SHARED + (n))
+#define OBM_PLACE_PERMANENT	OBM_PLACE_GEN(OBM_GC_PERMANENT)
+#define OBM_PLACE_GARBAGE	OBM_PLACE_GEN(OBM_GC_GARBAGE)
+#define OBM_PLACE_NONE		0xffff
+#define OBM_NR_SHARED		(OBM_NR_GENERATIONS + 2)
+
+static_assert(2 * NR_CPUS <= OBM_PLACE_SHARED);
+
+/**
+ * struct obm_kind - the objects of a type in a heap
+ * @gc: I: of the heap
+ * @heap: I: the heap
+ * @type: I: the type
+ * @cache: I: where they are, or NULL if they have sizes of their own
+ * @in_type: T: in type->kinds
+ * @in_gc: T: in gc->kind_list; read under RCU or gc->mutex
+ * @nr_live: A: of objects with sizes of their own: how many
+ * @live_bytes: A: and their bytes
+ * @nr_made: A: objects that the constructor made
+ * @tracked: I: the type has links: its objects are in lists
+ * @rcu: defers the release
+ */
+struct obm_kind {
+	struct obm_gc *gc;
+	struct obm_heap *heap;
+	struct obm_type *type;
+	struct obm_cache *cache;
+	struct list_head in_type;
+	struct list_head in_gc;
+	atomic_long_t nr_live;
+	atomic_long_t live_bytes;
+	atomic_long_t nr_made;
+	bool tracked;
+	struct rcu_head rcu;
+};
+
+/**
+ * struct obm_gc_cpu - new objects of a CPU
+ * @young: of the two halves; its CPU's tasks alone, with preemption disabled,
+ *	   and the collector when a grace period has passed
+ * @nr: objects made less those that died, since the last collection
+ */
+struct obm_gc_cpu {
+	struct list_head young[2];
+	unsigned int nr;
+};
+
+/* Durations of which the median is taken. */
+#define OBM_GC_NR_TIMES		63
+
+/**
+ * struct obm_generation - what is counted of one
+ * @threshold: G: of @count, above which it is collected; read by anybody
+ * @count: G: of 0: objects made in interrupts, of the others: collections of the
+ *	   generation below
+ * @stats: G: all but the median
+ * @times: G: the last durations, in ns
+ */
+struct obm_generation {
+	unsigned int threshold;
+	unsigned int count;
+	struct obm_gc_stats stats;
+	u64 times[OBM_GC_NR_TIMES];
+};
+
+#define OBM_WEAK_BITS		10
+
+/**
+ * struct obm_gc - the objects of a heap
+ * @heap: I: the heap
+ * @era: odd while somebody collects; changed under @lock by who has @mutex
+ * @enabled: whether the worker collects by itself
+ * @kicked: A: it has been told to
+ * @cpus: I: new objects
+ * @kinds: set once under obm_types_lock, cleared when a type goes; by type->nr
+ * @lock: protects @shared while the era is even, and the change of the era
+ * @shared: S, or of the collector: generations, permanent, garbage
+ * @limbo: A: dead objects whose memory waits for the end of the era
+ * @nr_limbo: A: about how many of them are to be had by gathering
+ * @mutex: who collects, freezes, or lists objects
+ * @collector: G: the task that collects
+ * @mode: G: what is done with garbage
+ * @generations: G
+ * @pending: G: survivors of generation 1 that no full collection has seen
+ * @total: G: survivors of the last full collection
+ * @weak_lock: protects weak references, marks, and the verdict
+ * @weak: W: weak references by target; made when first needed
+ * @deciding: W: objects are frozen, and may yet be rescued
+ * @doomed: W: objects are frozen and are garbage
+ * @rescued: W: somebody has got at a frozen one meanwhile
+ * @work: collects, gathers, lets objects die that are too many or may sleep
+ * @dying: A: those
+ * @limbo_work: empties limbo of who came late
+ * @kind_list: T: kinds
+ * @dir: I: debugfs directory
+ * @interned: intern.c's own
+ */
+struct obm_gc {
+	struct obm_heap *heap;
+	unsigned int era;
+	bool enabled;
+	atomic_t kicked;
+	struct obm_gc_cpu __percpu *cpus;
+	struct obm_kind *kinds[OBM_NR_TYPES];
+	raw_spinlock_t lock;
+	struct list_head shared[OBM_NR_SHARED];
+	struct llist_head limbo;
+	atomic_t nr_limbo;
+	struct mutex mutex;
+	struct task_struct *collector;
+	enum obm_gc_mode mode;
+	struct obm_generation generations[OBM_NR_GENERATIONS];
+	unsigned long pending;
+	unsigned long total;
+	raw_spinlock_t weak_lock;
+	struct hlist_head *weak;
+	bool deciding;
+	bool doomed;
+	bool rescued;
+	struct work_struct work;
+	struct llist_head dying;
+	struct rcu_work limbo_work;
+	struct list_head kind_list;
+	struct dentry *dir;
+	void *interned;
+};
+
+extern struct mutex obm_types_lock;
+extern struct workqueue_struct *obm_wq;
+
+/* The half of a CPU's lists that new objects go to. */
+static inline unsigned int era_half(unsigned int era)
+{
+	return (era + 1) >> 1 & 1;
+}
+
+static inline bool era_is_busy(unsigned int era)
+{
+	return era & 1;
+}
+
+static inline unsigned int word_count(u64 word)
+{
+	return word & OBM_COUNT_MASK;
+}
+
+/* Whether no reference has come, gone or moved since the operations were zero. */
+static inline bool word_is_still(u64 word)
+{
+	return word < OBM_WORD_OP;
+}
+
+static inline bool kind_is(const struct obm_obj *obj, const struct obm_type *type)
+{
+	return obj->kind->type == type;
+}
+
+/* object.c: types, kinds, the memory of objects, and which list they are in */
+struct obm_gc *obm_gc_of(struct obm_heap *heap);
+struct obm_kind *obm_kind_get(struct obm_heap *heap, struct obm_type *type,
+			      gfp_t gfp);
+void obm_obj_init(struct obm_obj *obj, struct obm_kind *kind, u64 word);
+void obm_obj_free(struct obm_obj *obj);
+void obm_limbo_empty(struct obm_gc *gc);
+size_t obm_obj_bytes(const struct obm_obj *obj);
+unsigned long obm_kind_nr_live(struct obm_kind *kind);
+unsigned long obm_kind_nr_cached(struct obm_kind *kind);
+void obm_kinds_drop_cached(struct obm_gc *gc);
+bool obm_objects_exist(struct obm_heap *heap);
+unsigned long obm_objects_end(struct obm_heap *heap);
+int obm_objects_init(void);
+void obm_objects_exit(void);
+int obm_type_register_own(struct obm_type *type);
+
+/* A misuse of an object, a type or a link; @type may be NULL. */
+__printf(4, 5)
+void obm_report_object(struct obm_heap *heap, enum obm_bad bad,
+		       const struct obm_type *type, const char *fmt, ...);
+
+/* ref.c */
+int obm_obj_traverse(struct obm_obj *obj, obm_visit_t visit, void *arg);
+
+/* die.c: what follows the last put */
+void obm_obj_die(struct obm_obj *obj);
+void obm_obj_die_here(struct obm_obj *obj);
+void obm_obj_clear(struct obm_obj *obj);
+void obm_dying_work(struct obm_gc *gc);
+void obm_obj_put_unseen(struct obm_obj *obj);
+bool obm_obj_pin(struct obm_obj *obj);
+
+/* weak.c */
+bool obm_weak_rescue(struct obm_obj *obj);
+void obm_weak_clear(struct obm_obj *obj, struct hlist_head *callbacks);
+void obm_weak_call(struct hlist_head *callbacks);
+void obm_weak_forget(struct obm_obj *obj);
+bool obm_obj_mark(struct obm_obj *obj, u8 mark);
+extern struct obm_type obm_weakref_type;
+
+/* gc.c, graph.c */
+void obm_gc_kick(struct obm_gc *gc);
+void obm_gc_gather(struct obm_gc *gc);
+void obm_gc_begin(struct obm_gc *gc);
+void obm_gc_end(struct obm_gc *gc);
+int obm_gc_walk(struct obm_heap *heap,
+		int (*fn)(struct obm_obj *obj, int generation, void *arg),
+		void *arg);
+
+/* intern.c */
+int obm_intern_init(void);
+void obm_intern_exit(void);
+void obm_intern_end(struct obm_gc *gc);
+
+/* evict.c: asks owners for objects, oldest first; returns how many they gave */
+unsigned long obm_evict(struct obm_gc *gc, unsigned long nr);
+unsigned long obm_evict_count(int nid);
+void obm_evict_kick(unsigned long nr);
+
+/* gcfs.c */
+#ifdef CONFIG_DEBUG_FS
+void obm_gcfs_add(struct obm_gc *gc);
+#else
+static inline void obm_gcfs_add(struct obm_gc *gc) { }
+#endif
+
+#endif /* OBM_OBJECT_PRIVATE_H */
