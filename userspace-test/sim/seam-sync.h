@@ -237,7 +237,15 @@ static inline void list_add_tail_rcu(struct list_head *new,
 
 static inline void list_del_rcu(struct list_head *entry)
 {
-	__list_del(entry->prev, entry->next);
+	struct list_head *prev = entry->prev, *next = entry->next;
+
+	next->prev = prev;
+	/*
+	 * Whoever added @next did so under the lock that is held here: in the
+	 * kernel that orders it before this for readers too, in C11 a release
+	 * has to.
+	 */
+	smp_store_release(&prev->next, next);
 	entry->prev = LIST_POISON2;
 }
 
