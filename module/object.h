@@ -12,7 +12,7 @@
  * tells: it is odd while somebody does.
  *
  *	new object	goes to the list of this CPU, era's half: a task, with
- *			preemption disabled; in interrupts to gc->shared[0]
+ *			preemption disabled; in interrupts to gc->newborn
  *	dead object	- era even, on this CPU's list: unlinked, as above
  *			- era even, on a shared list: unlinked, under gc->lock
  *			- else: stays linked and waits in gc->limbo
@@ -59,8 +59,13 @@ enum obm_color {
 #define OBM_MARK_WEAK		BIT(0)	/* there are weak references to it */
 #define OBM_MARK_FINALIZED	BIT(1)
 
-/* Word of an object whose memory waits to be freed: nothing else is like it. */
-#define OBM_WORD_DEAD		(~OBM_COUNT_MASK)
+/*
+ * The links of an object, and above them how often one has changed. More of them
+ * than the bits can count are compared by the bits that there are.
+ */
+#define OBM_OUT_BITS		20
+#define OBM_OUT_OP		((int)BIT(OBM_OUT_BITS))
+#define OBM_OUT_MASK		(OBM_OUT_OP - 1)
 
 /*
  * Places: which list an object's link is in. Those of CPUs are numbers of the
@@ -70,10 +75,11 @@ enum obm_color {
 #define OBM_PLACE_GEN(n)	(OBM_PLACE_SHARED + (n))
 #define OBM_PLACE_PERMANENT	OBM_PLACE_GEN(OBM_GC_PERMANENT)
 #define OBM_PLACE_GARBAGE	OBM_PLACE_GEN(OBM_GC_GARBAGE)
-#define OBM_PLACE_NONE		0xffff
 #define OBM_NR_SHARED		(OBM_NR_GENERATIONS + 2)
+#define OBM_PLACE_NEWBORN	OBM_PLACE_GEN(OBM_NR_SHARED)
+#define OBM_PLACE_NONE		0xffff
 
-static_assert(2 * NR_CPUS <= OBM_PLACE_SHARED);
+static_assert(2 * CONFIG_NR_CPUS <= OBM_PLACE_SHARED);
 
 /**
  * struct obm_kind - the objects of a type in a heap
@@ -85,8 +91,8 @@ static_assert(2 * NR_CPUS <= OBM_PLACE_SHARED);
  * @in_gc: T: in gc->kind_list; read under RCU or gc->mutex
  * @nr_live: A: of objects with sizes of their own: how many
  * @live_bytes: A: and their bytes
- * @nr_made: A: objects that the constructor made
  * @tracked: I: the type has links: its objects are in lists
+ * @plain: I: no callbacks, and links in the object only
  * @rcu: defers the release
  */
 struct obm_kind {
@@ -98,8 +104,8 @@ struct obm_kind {
 	struct list_head in_gc;
 	atomic_long_t nr_live;
 	atomic_long_t live_bytes;
-	atomic_long_t nr_made;
 	bool tracked;
+	bool plain;
 	struct rcu_head rcu;
 };
 
@@ -107,11 +113,11 @@ struct obm_kind {
  * struct obm_gc_cpu - new objects of a CPU
  * @young: of the two halves; its CPU's tasks alone, with preemption disabled,
  *	   and the collector when a grace period has passed
- * @nr: objects made less those that died, since the last collection
+ * @nr: objects made less those that died, of a half; the same
  */
 struct obm_gc_cpu {
 	struct list_head young[2];
-	unsigned int nr;
+	unsigned int nr[2];
 };
 
 /* Durations of which the median is taken. */
@@ -120,8 +126,8 @@ struct obm_gc_cpu {
 /**
  * struct obm_generation - what is counted of one
  * @threshold: G: of @count, above which it is collected; read by anybody
- * @count: G: of 0: objects made in interrupts, of the others: collections of the
- *	   generation below
+ * @count: of 0: S: objects made less those that died, but for what CPUs count;
+ *	   of the others: G: collections of the generation below
  * @stats: G: all but the median
  * @times: G: the last durations, in ns
  */
@@ -138,11 +144,13 @@ struct obm_generation {
  * struct obm_gc - the objects of a heap
  * @heap: I: the heap
  * @era: odd while somebody collects; changed under @lock by who has @mutex
- * @enabled: whether the worker collects by itself
+ * @enabled: G: whether the worker collects by itself
+ * @kick_at: new objects on a CPU above which it is told to; UINT_MAX if it is not
  * @kicked: A: it has been told to
  * @cpus: I: new objects
  * @kinds: set once under obm_types_lock, cleared when a type goes; by type->nr
  * @lock: protects @shared while the era is even, and the change of the era
+ * @newborn: S: objects made in interrupts
  * @shared: S, or of the collector: generations, permanent, garbage
  * @limbo: A: dead objects whose memory waits for the end of the era
  * @nr_limbo: A: about how many of them are to be had by gathering
@@ -158,24 +166,29 @@ struct obm_generation {
  * @doomed: W: objects are frozen and are garbage
  * @rescued: W: somebody has got at a frozen one meanwhile
  * @work: collects, gathers, lets objects die that are too many or may sleep
- * @dying: A: those
+ * @sleepers: A: those that may sleep
+ * @dying_lock: protects @dying; nothing else is taken under it
+ * @dying: the stack of those that are too many; die.c
  * @limbo_work: empties limbo of who came late
  * @kind_list: T: kinds
  * @dir: I: debugfs directory
  * @interned: intern.c's own
+ * @rcu: defers the release
  */
 struct obm_gc {
 	struct obm_heap *heap;
 	unsigned int era;
 	bool enabled;
+	unsigned int kick_at;
 	atomic_t kicked;
 	struct obm_gc_cpu __percpu *cpus;
 	struct obm_kind *kinds[OBM_NR_TYPES];
 	raw_spinlock_t lock;
+	struct list_head newborn;
 	struct list_head shared[OBM_NR_SHARED];
 	struct llist_head limbo;
 	atomic_t nr_limbo;
-	struct mutex mutex;
+	struct mutex mutex;	/* level 0 */
 	struct task_struct *collector;
 	enum obm_gc_mode mode;
 	struct obm_generation generations[OBM_NR_GENERATIONS];
@@ -187,11 +200,14 @@ struct obm_gc {
 	bool doomed;
 	bool rescued;
 	struct work_struct work;
-	struct llist_head dying;
+	struct llist_head sleepers;
+	raw_spinlock_t dying_lock;
+	unsigned long dying;
 	struct rcu_work limbo_work;
 	struct list_head kind_list;
 	struct dentry *dir;
 	void *interned;
+	struct rcu_head rcu;
 };
 
 extern struct mutex obm_types_lock;
@@ -219,55 +235,73 @@ static inline bool word_is_still(u64 word)
 	return word < OBM_WORD_OP;
 }
 
+/* Of a word before it lost a reference: it was the last, or not a right one. */
+static inline bool obm_word_is_odd(u64 word)
+{
+	return word_count(word) - 2U >= OBM_COUNT_MAX - 2;
+}
+
 static inline bool kind_is(const struct obm_obj *obj, const struct obm_type *type)
 {
 	return obj->kind->type == type;
 }
 
-/* object.c: types, kinds, the memory of objects, and which list they are in */
+/* type.c: types, and kinds of heaps */
 struct obm_gc *obm_gc_of(struct obm_heap *heap);
 struct obm_kind *obm_kind_get(struct obm_heap *heap, struct obm_type *type,
 			      gfp_t gfp);
-void obm_obj_init(struct obm_obj *obj, struct obm_kind *kind, u64 word);
+unsigned long obm_kind_nr_live(struct obm_kind *kind);
+unsigned long obm_kind_nr_cached(struct obm_kind *kind);
+u64 obm_kind_nr_allocs(struct obm_kind *kind);
+u64 obm_kind_nr_made(struct obm_kind *kind);
+void obm_objects_end(struct obm_heap *heap);
+int obm_objects_init(void);
+void obm_objects_exit(void);
+
+/* cache.c */
+void obm_cache_set_depth(struct obm_cache *cache, unsigned int depth);
+
+/* object.c: the memory of objects, and which list they are in */
 void obm_obj_free(struct obm_obj *obj);
 void obm_limbo_empty(struct obm_gc *gc);
 size_t obm_obj_bytes(const struct obm_obj *obj);
-unsigned long obm_kind_nr_live(struct obm_kind *kind);
-unsigned long obm_kind_nr_cached(struct obm_kind *kind);
-void obm_kinds_drop_cached(struct obm_gc *gc);
-bool obm_objects_exist(struct obm_heap *heap);
-unsigned long obm_objects_end(struct obm_heap *heap);
-int obm_objects_init(void);
-void obm_objects_exit(void);
-int obm_type_register_own(struct obm_type *type);
+void obm_id_init(void);
 
 /* A misuse of an object, a type or a link; @type may be NULL. */
 __printf(4, 5)
 void obm_report_object(struct obm_heap *heap, enum obm_bad bad,
 		       const struct obm_type *type, const char *fmt, ...);
 
-/* ref.c */
+/* ref.c: counts and links */
+struct obm_obj *obm_ref_take(struct obm_ref *ref, struct obm_obj *target,
+			     u64 *word);
+bool obm_obj_pin(struct obm_obj *obj);
+void obm_obj_put_unseen(struct obm_obj *obj);
 int obm_obj_traverse(struct obm_obj *obj, obm_visit_t visit, void *arg);
 
 /* die.c: what follows the last put */
 void obm_obj_die(struct obm_obj *obj);
-void obm_obj_die_here(struct obm_obj *obj);
 void obm_obj_clear(struct obm_obj *obj);
+void obm_obj_clear_links(struct obm_obj *obj);
 void obm_dying_work(struct obm_gc *gc);
-void obm_obj_put_unseen(struct obm_obj *obj);
-bool obm_obj_pin(struct obm_obj *obj);
 
-/* weak.c */
+/* weak.c: weak references, and marks */
 bool obm_weak_rescue(struct obm_obj *obj);
-void obm_weak_clear(struct obm_obj *obj, struct hlist_head *callbacks);
-void obm_weak_call(struct hlist_head *callbacks);
-void obm_weak_forget(struct obm_obj *obj);
+bool obm_weak_clear(struct obm_obj *obj, struct obm_weakref **callbacks,
+		    bool garbage);
+struct obm_weakref *obm_weak_next(struct obm_weakref **callbacks);
 bool obm_obj_mark(struct obm_obj *obj, u8 mark);
 extern struct obm_type obm_weakref_type;
 
-/* gc.c, graph.c */
+/* graph.c: what of a list of objects is garbage */
+unsigned long obm_graph_deduce(struct obm_gc *gc, struct list_head *base,
+			       struct list_head *lost);
+void obm_graph_thaw(struct obm_gc *gc, struct list_head *lost);
+
+/* gc.c: eras and collections */
+void obm_gc_init(struct obm_gc *gc);
+void obm_gc_stop(struct obm_gc *gc);
 void obm_gc_kick(struct obm_gc *gc);
-void obm_gc_gather(struct obm_gc *gc);
 void obm_gc_begin(struct obm_gc *gc);
 void obm_gc_end(struct obm_gc *gc);
 int obm_gc_walk(struct obm_heap *heap,

@@ -65,8 +65,9 @@ struct obm_weakref;
  * @kind: its type and heap
  * @link: in a list of its generation
  * @in: links to it
- * @out: links from it
- * @waiting: where it waits, dead, to be cleared or freed
+ * @out: links from it, and how often they changed
+ * @waiting: of a dying object: the next one, and what comes next
+ * @limbo: the same, of a list without a lock
  * @refs: the collector's: references that it has not found
  * @place: which list
  * @color: the collector's: what it thinks of the object
@@ -127,10 +128,12 @@ typedef int (*obm_visit_t)(struct obm_ref *ref, void *arg);
 #define OBM_TYPE_IMMUTABLE	BIT(2)
 /* Objects have sizes of their own: obm_obj_new_size(). */
 #define OBM_TYPE_VAR_SIZE	BIT(3)
+/* The collector counts its objects and lists them, though they have no links. */
+#define OBM_TYPE_TRACKED	BIT(4)
 
 #define OBM_TYPE_FLAGS							\
 	(OBM_TYPE_RCU | OBM_TYPE_MAY_SLEEP | OBM_TYPE_IMMUTABLE |	\
-	 OBM_TYPE_VAR_SIZE)
+	 OBM_TYPE_VAR_SIZE | OBM_TYPE_TRACKED)
 
 /**
  * struct obm_type - what objects of one structure have in common
@@ -142,10 +145,11 @@ typedef int (*obm_visit_t)(struct obm_ref *ref, void *arg);
  * @links_offset: bytes from the start of the object to the first of them
  * @cache_depth: most dead objects that wait on a CPU for reuse, 0 for the
  *		 module's default
- * @ctor: called for the memory of an object before it is first used; everything
- *	  behind struct obm_obj must be so again when @release returns. May be
- *	  called more than once for the same memory. Without it all links of an
- *	  object are NULL and the rest is undefined, or zeroes if it has @traverse
+ * @ctor: called for the memory of an object before it is first used, as that
+ *	  of obm_cache_create(); everything behind struct obm_obj must be so again
+ *	  when @release returns. Without it all of @nr_links are NULL in a new
+ *	  object and the rest is undefined, or zeroes if it has @traverse. An
+ *	  object that is made by __GFP_ZERO is zeroes in any case
  * @traverse: calls visit for every link that is not among @nr_links, once. Runs
  *	  in any context, also while others change the links: it takes the lock
  *	  that guards them (irqsave), or reads them under RCU. The object is
@@ -175,7 +179,7 @@ struct obm_type {
 	unsigned int nr_links;
 	size_t links_offset;
 	unsigned int cache_depth;
-	void (*ctor)(struct obm_obj *obj);
+	void (*ctor)(void *obj);
 	int (*traverse)(struct obm_obj *obj, obm_visit_t visit, void *arg);
 	void (*clear)(struct obm_obj *obj);
 	void (*finalize)(struct obm_obj *obj);
@@ -359,10 +363,10 @@ typedef void (*obm_weak_fn)(struct obm_weakref *weak, void *arg);
 /**
  * struct obm_weakref - refers to an object without keeping it
  * @obj: it is an object itself: obm_obj_get(&weak->obj), obm_obj_put(&weak->obj)
- * @target: the object, not counted, or NULL
- * @hash: finds it by its target
- * @callback: called when the target dies, unless this dies before or with it
- * @arg: for @callback
+ *
+ * The others are its target, which is not counted, the link by which that finds
+ * it, the next one that is to be called back, and the callback, which is called
+ * when the target dies unless this dies before or with it.
  *
  * A weak reference may be linked to like any object; one that is itself part of
  * the garbage that its target dies with is not called back.
@@ -372,6 +376,7 @@ struct obm_weakref {
 	/* private: */
 	struct obm_obj *target;
 	struct hlist_node hash;
+	struct obm_weakref *next;
 	obm_weak_fn callback;
 	void *arg;
 };
@@ -421,18 +426,30 @@ void *obm_obj_deepcopy(struct obm_obj *obj, gfp_t gfp);
 
 /* --- Guards --- */
 
+static inline void obm_obj_drop(void *obj)
+{
+	if (!IS_ERR_OR_NULL(obj))
+		obm_obj_put(obj);
+}
+
+static inline struct obm_obj *obm_obj_keep(struct obm_obj *obj)
+{
+	if (obj)
+		obm_obj_get(obj);
+	return obj;
+}
+
 /*
  * A reference that is given back on every way out of a scope; for any structure
  * that begins with its struct obm_obj:
  *
  *	struct node *node __free(obm_obj_put) = obm_obj_new(heap, …);
  */
-DEFINE_FREE(obm_obj_put, void *,
-	    if (!IS_ERR_OR_NULL(_T)) obm_obj_put((struct obm_obj *)_T))
+DEFINE_FREE(obm_obj_put, void *, obm_obj_drop(_T))
 
 /* The same as a class, that takes the reference too: CLASS(obm_obj, name)(obj); */
-DEFINE_CLASS(obm_obj, struct obm_obj *, if (_T) obm_obj_put(_T),
-	     ({ if (obj) obm_obj_get(obj); obj; }), struct obm_obj *obj)
+DEFINE_CLASS(obm_obj, struct obm_obj *, obm_obj_drop(_T), obm_obj_keep(obj),
+	     struct obm_obj *obj)
 
 /**
  * struct obm_held_ref - a link that is cleared at the end of a scope
@@ -444,6 +461,12 @@ struct obm_held_ref {
 	struct obm_ref *ref;
 };
 
+static inline void obm_held_ref_clear(struct obm_held_ref held)
+{
+	if (held.ref)
+		__obm_ref_clear(held.owner, held.ref);
+}
+
 /*
  * A link that an error path takes back:
  *
@@ -451,8 +474,7 @@ struct obm_held_ref {
  *	…
  *	undo.ref = NULL;	(all went well)
  */
-DEFINE_CLASS(obm_ref, struct obm_held_ref,
-	     if (_T.ref) __obm_ref_clear(_T.owner, _T.ref),
+DEFINE_CLASS(obm_ref, struct obm_held_ref, obm_held_ref_clear(_T),
 	     ((struct obm_held_ref){ .owner = owner, .ref = ref }),
 	     struct obm_obj *owner, struct obm_ref *ref)
 
