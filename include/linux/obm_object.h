@@ -317,18 +317,18 @@ struct obm_obj *__obm_ref_get(struct obm_ref *ref);
 
 /**
  * obm_ref_move() - let one link have what another one has
- * @to_owner: the object that @to is of
- * @to: link that gets it; what it had loses a reference
- * @from_owner: the object that @from is of
- * @from: link of the same type that gives it, and is NULL then
+ * @to_owner: the object that @dst is of
+ * @dst: link that gets it; what it had loses a reference
+ * @from_owner: the object that @src is of
+ * @src: link of the same type that gives it, and is NULL then
  *
  * Context: as obm_obj_put().
  * Return: 0, or -EXDEV with a report if the owners are in different heaps.
  */
-#define obm_ref_move(to_owner, to, from_owner, from)			\
+#define obm_ref_move(to_owner, dst, from_owner, src)			\
 ({									\
-	BUILD_BUG_ON(!__same_type((to)->to, (from)->to));		\
-	__obm_ref_move(to_owner, &(to)->ref, from_owner, &(from)->ref);	\
+	BUILD_BUG_ON(!__same_type((dst)->to, (src)->to));		\
+	__obm_ref_move(to_owner, &(dst)->ref, from_owner, &(src)->ref);	\
 })
 
 /**
