@@ -70,6 +70,7 @@ static struct obm_cache *cache_new(struct obm_heap *heap, const char *name,
 	obm_charge_peak(heap);
 	cache->heap = heap;
 	cache->ctor = ctor;
+	cache->depth = OBM_FRONT_MAX;
 	strscpy(cache->name, name, sizeof(cache->name));
 	for (nid = 0; nid < nr_node_ids; nid++)
 		INIT_HLIST_HEAD(&cache->classes[nid].partial);
@@ -252,6 +253,12 @@ static void cache_free_rcu(struct rcu_head *rcu)
 	smp_store_release(&obm_caches[cache->set.ci - OBM_CACHE_CLASS], NULL);
 	obm_set_destroy(&cache->set);
 	kfree(cache);
+}
+
+/* At most @depth objects are to wait on each CPU; a few are always let. */
+void obm_cache_set_depth(struct obm_cache *cache, unsigned int depth)
+{
+	WRITE_ONCE(cache->depth, clamp(depth, OBM_DEPTH_MIN, OBM_FRONT_MAX));
 }
 
 /* Gives back all of a cache that neither clients nor drains use any more. */

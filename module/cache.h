@@ -15,6 +15,7 @@
  * @heap: I: where its pools are
  * @ctor: I: makes an object of a block, or NULL
  * @name: I: unique in the heap
+ * @depth: most objects that wait on a CPU
  * @dying: M: being destroyed; a drain, under RCU, does not touch it any more
  * @rcu: defers the release, and the next use of its class
  * @classes: what each node has of it, by number; as in the node, under its lock
@@ -26,6 +27,7 @@ struct obm_cache {
 	void (*ctor)(void *object);
 	char name[OBM_NAME_LEN];
 	bool dying;
+	u8 depth;
 	struct rcu_head rcu;
 	struct obm_node_class classes[];
 };
@@ -96,7 +98,11 @@ static inline void obm_block_wipe(void *ptr, unsigned int ci)
 	obm_san_free(ptr, size);
 }
 
+/* The least that obm_cache_set_depth() can be asked for. */
+#define OBM_DEPTH_MIN		6U
+
 /* cache.c: objects of one type */
+void obm_cache_set_depth(struct obm_cache *cache, unsigned int depth);
 void obm_cache_construct(unsigned int ci, void **ptrs, unsigned int nr);
 unsigned long obm_caches_destroy(struct obm_heap *heap);
 size_t obm_caches_bytes(struct obm_heap *heap);

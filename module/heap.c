@@ -262,7 +262,8 @@ static void heap_unlist(struct obm_heap *heap)
  * @heap: the heap, or NULL or an ERR_PTR, which is ignored; no function may be
  *	  using it or its blocks any more
  *
- * Blocks that are still allocated go with it, and so do its caches. They are
+ * Garbage of objects is collected; then blocks that are still allocated go with
+ * it, and so do its caches. They are
  * reported, a line for each class or cache, as leaks. Those given to
  * obm_free_rcu() are none: they are waited for. What is not a heap, or is none
  * any more, is refused with a report.
@@ -284,6 +285,7 @@ unsigned long obm_heap_destroy(struct obm_heap *heap)
 	}
 	obm_debugfs_del(heap);
 	heap_unlist(heap);
+	obm_objects_end(heap);
 	obm_rcu_drain(heap);
 	cancel_work_sync(&heap->trim_work);
 	leaked = obm_caches_destroy(heap);

@@ -137,6 +137,8 @@ struct obm_set {
  * @trim_work: gives memory back where a free could not (PREEMPT_RT)
  * @dir: I: debugfs directory
  * @caches: M: its caches, oldest first; read under RCU
+ * @gc: what it has of objects; set once, released when it is destroyed
+ * @object_bytes: A: of that, and of their kinds
  * @rcu: defers the release
  * @nodes: by node number, made when first used; set once (cmpxchg), so a reader
  *	   needs no lock
@@ -175,6 +177,8 @@ struct obm_heap {
 	struct work_struct trim_work;
 	struct dentry *dir;
 	struct list_head caches;
+	struct obm_gc *gc;
+	atomic_long_t object_bytes;
 	struct rcu_head rcu;
 	struct obm_node *nodes[];
 };
@@ -472,6 +476,11 @@ unsigned long obm_shrink_scan(int nid, unsigned long nr);
 int obm_shrink_init(void);
 void obm_shrink_exit(void);
 
+/* type.c: what a heap has of objects */
+int obm_objects_init(void);
+void obm_objects_exit(void);
+void obm_objects_end(struct obm_heap *heap);
+
 /* validate.c */
 int obm_heap_validate_all(void);
 
@@ -525,6 +534,9 @@ extern const char *const obm_bad_names[OBM_NR_BAD];
 /* report.c: mistakes of callers and of our own */
 void obm_report(struct obm_heap *heap, enum obm_bad bad, const void *ptr,
 		unsigned long caller);
+__printf(4, 5)
+void obm_report_misuse(struct obm_heap *heap, enum obm_bad bad, const char *of,
+		       const char *fmt, ...);
 void obm_report_broken(const struct obm_heap *heap, const char *what,
 		       unsigned long arena_id, unsigned int pool);
 

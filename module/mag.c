@@ -60,8 +60,11 @@ static unsigned int mag_cap_max(unsigned int ci)
 {
 	size_t share = (size_t)obm_front_kib * 1024 / MAG_SHARE;
 
-	return min_t(size_t, max_t(size_t, share / obm_classes[ci].size,
-				   MAG_MIN), obm_front_max);
+	size_t most = class_is_cache(ci) ? class_cache(ci)->depth :
+					   obm_front_max;
+
+	most = min_t(size_t, most, obm_front_max);
+	return min(max_t(size_t, share / obm_classes[ci].size, MAG_MIN), most);
 }
 
 /**

@@ -104,7 +104,7 @@ static __always_inline void words_take(void **to, void **from, size_t nr)
 }
 
 /* The first magazine of a class; below that there is none. */
-#define MAG_MIN			6U
+#define MAG_MIN			OBM_DEPTH_MIN
 /* Bytes of the smallest; each further size is twice as large. */
 #define MAG_BYTES_MIN		128U
 

@@ -80,12 +80,17 @@ static int __init obm_init(void)
 	err = obm_shrink_init();
 	if (err)
 		goto err_heap;
-	err = obm_proc_init();
+	err = obm_objects_init();
 	if (err)
 		goto err_shrink;
+	err = obm_proc_init();
+	if (err)
+		goto err_objects;
 	obm_debugfs_init();
 	return 0;
 
+err_objects:
+	obm_objects_exit();
 err_shrink:
 	obm_shrink_exit();
 err_heap:
@@ -103,6 +108,7 @@ static void __exit obm_exit(void)
 {
 	obm_debugfs_exit();
 	obm_proc_exit();
+	obm_objects_exit();
 	obm_shrink_exit();
 	obm_heap_exit();
 	obm_front_exit();

@@ -2,9 +2,10 @@
 /*
  * Objects and their collector, as the files see them that make both.
  *
- * Layers above heap and cache: object < ref < die < weak < gc < intern, copy,
- * evict. gcfs (debugfs) looks. object makes and forgets the memory of objects,
- * ref changes links, die does what follows the last put.
+ * Layers above heap and cache: type, object < ref < weak < die < era < suspect <
+ * graph < gc, steer. type has types and kinds, object makes and forgets the memory
+ * of objects, ref changes links, die does what follows the last put, and gc
+ * collects. That type and object tell the collector is the exception.
  *
  * Where an object is. Each heap has on each CPU two lists of new objects, of
  * which one is in use, and shared lists for the generations. What may be done to
@@ -92,6 +93,7 @@ static_assert(2 * CONFIG_NR_CPUS <= OBM_PLACE_SHARED);
  * @nr_live: A: of objects with sizes of their own: how many
  * @live_bytes: A: and their bytes
  * @tracked: I: the type has links: its objects are in lists
+ * @flushed: T: by who unregisters the type: what is dead of it is gone
  * @plain: I: no callbacks, and links in the object only
  * @rcu: defers the release
  */
@@ -106,6 +108,7 @@ struct obm_kind {
 	atomic_long_t live_bytes;
 	bool tracked;
 	bool plain;
+	bool flushed;
 	struct rcu_head rcu;
 };
 
@@ -160,10 +163,10 @@ struct obm_generation {
  * @generations: G
  * @pending: G: survivors of generation 1 that no full collection has seen
  * @total: G: survivors of the last full collection
+ * @nr_doubts: G: of the collection that is going on
  * @weak_lock: protects weak references, marks, and the verdict
  * @weak: W: weak references by target; made when first needed
- * @deciding: W: objects are frozen, and may yet be rescued
- * @doomed: W: objects are frozen and are garbage
+ * @doomed: W: objects that are frozen are garbage; else they may yet be rescued
  * @rescued: W: somebody has got at a frozen one meanwhile
  * @work: collects, gathers, lets objects die that are too many or may sleep
  * @sleepers: A: those that may sleep
@@ -171,8 +174,6 @@ struct obm_generation {
  * @dying: the stack of those that are too many; die.c
  * @limbo_work: empties limbo of who came late
  * @kind_list: T: kinds
- * @dir: I: debugfs directory
- * @interned: intern.c's own
  * @rcu: defers the release
  */
 struct obm_gc {
@@ -194,9 +195,9 @@ struct obm_gc {
 	struct obm_generation generations[OBM_NR_GENERATIONS];
 	unsigned long pending;
 	unsigned long total;
+	u64 nr_doubts;
 	raw_spinlock_t weak_lock;
 	struct hlist_head *weak;
-	bool deciding;
 	bool doomed;
 	bool rescued;
 	struct work_struct work;
@@ -205,8 +206,6 @@ struct obm_gc {
 	unsigned long dying;
 	struct rcu_work limbo_work;
 	struct list_head kind_list;
-	struct dentry *dir;
-	void *interned;
 	struct rcu_head rcu;
 };
 
@@ -246,20 +245,40 @@ static inline bool kind_is(const struct obm_obj *obj, const struct obm_type *typ
 	return obj->kind->type == type;
 }
 
+/**
+ * obj_traverse() - visit every link of an object
+ * @obj: the object
+ * @visit: called for each; inlined for those in the object, if it is constant
+ * @arg: for @visit
+ *
+ * Context: as type->traverse.
+ * Return: 0, or what @visit returned that was not.
+ */
+static __always_inline int obj_traverse(struct obm_obj *obj, obm_visit_t visit,
+					void *arg)
+{
+	const struct obm_type *type = obj->kind->type;
+	struct obm_ref *ref = (void *)obj + type->links_offset;
+	struct obm_ref *end = ref + type->nr_links;
+	int err;
+
+	for (; ref < end; ref++) {
+		err = visit(ref, arg);
+		if (err)
+			return err;
+	}
+	return unlikely(type->traverse) ? type->traverse(obj, visit, arg) : 0;
+}
+
 /* type.c: types, and kinds of heaps */
 struct obm_gc *obm_gc_of(struct obm_heap *heap);
+struct obm_gc *obm_gc_make(struct obm_heap *heap);
 struct obm_kind *obm_kind_get(struct obm_heap *heap, struct obm_type *type,
 			      gfp_t gfp);
 unsigned long obm_kind_nr_live(struct obm_kind *kind);
 unsigned long obm_kind_nr_cached(struct obm_kind *kind);
 u64 obm_kind_nr_allocs(struct obm_kind *kind);
 u64 obm_kind_nr_made(struct obm_kind *kind);
-void obm_objects_end(struct obm_heap *heap);
-int obm_objects_init(void);
-void obm_objects_exit(void);
-
-/* cache.c */
-void obm_cache_set_depth(struct obm_cache *cache, unsigned int depth);
 
 /* object.c: the memory of objects, and which list they are in */
 void obm_obj_free(struct obm_obj *obj);
@@ -268,9 +287,13 @@ size_t obm_obj_bytes(const struct obm_obj *obj);
 void obm_id_init(void);
 
 /* A misuse of an object, a type or a link; @type may be NULL. */
-__printf(4, 5)
-void obm_report_object(struct obm_heap *heap, enum obm_bad bad,
-		       const struct obm_type *type, const char *fmt, ...);
+static inline const char *type_name(const struct obm_type *type)
+{
+	return type ? type->name : NULL;
+}
+
+#define obm_report_object(heap, bad, type, fmt, ...)			\
+	obm_report_misuse(heap, bad, type_name(type), fmt, ##__VA_ARGS__)
 
 /* ref.c: counts and links */
 struct obm_obj *obm_ref_take(struct obm_ref *ref, struct obm_obj *target,
@@ -283,46 +306,57 @@ int obm_obj_traverse(struct obm_obj *obj, obm_visit_t visit, void *arg);
 void obm_obj_die(struct obm_obj *obj);
 void obm_obj_clear(struct obm_obj *obj);
 void obm_obj_clear_links(struct obm_obj *obj);
+bool obm_obj_finalize(struct obm_obj *obj);
+void obm_weak_call(struct obm_weakref *weak);
 void obm_dying_work(struct obm_gc *gc);
 
 /* weak.c: weak references, and marks */
 bool obm_weak_rescue(struct obm_obj *obj);
-bool obm_weak_clear(struct obm_obj *obj, struct obm_weakref **callbacks,
-		    bool garbage);
-struct obm_weakref *obm_weak_next(struct obm_weakref **callbacks);
+void obm_weak_clear(struct obm_obj *obj, struct obm_weakref **calls);
 bool obm_obj_mark(struct obm_obj *obj, u8 mark);
 extern struct obm_type obm_weakref_type;
 
+/**
+ * struct obm_links - of an object, counted
+ * @gc: of the heap that they should lead to
+ * @nr: links that are not NULL
+ * @nr_strange: links to objects of other heaps
+ */
+struct obm_links {
+	struct obm_gc *gc;
+	unsigned int nr;
+	unsigned int nr_strange;
+};
+
+/* suspect.c: types that are wrong about links */
+bool obm_links_differ(struct obm_obj *obj, struct obm_links *links,
+		      obm_visit_t visit);
+bool obm_suspect(struct obm_gc *gc, struct obm_obj *obj);
+void obm_suspect_visitor(struct obm_gc *gc, struct obm_obj *obj,
+			 struct list_head *base, struct list_head *lost,
+			 unsigned int nr_visits, unsigned int nr_links);
+
 /* graph.c: what of a list of objects is garbage */
 unsigned long obm_graph_deduce(struct obm_gc *gc, struct list_head *base,
-			       struct list_head *lost);
+			       u16 place, struct list_head *lost,
+			       unsigned long *nr_live);
 void obm_graph_thaw(struct obm_gc *gc, struct list_head *lost);
 
-/* gc.c: eras and collections */
-void obm_gc_init(struct obm_gc *gc);
-void obm_gc_stop(struct obm_gc *gc);
-void obm_gc_kick(struct obm_gc *gc);
+/* era.c: who has all objects to himself */
+void obm_era_init(struct obm_gc *gc);
+void obm_era_flush(struct obm_gc *gc);
 void obm_gc_begin(struct obm_gc *gc);
 void obm_gc_end(struct obm_gc *gc);
 int obm_gc_walk(struct obm_heap *heap,
 		int (*fn)(struct obm_obj *obj, int generation, void *arg),
 		void *arg);
 
-/* intern.c */
-int obm_intern_init(void);
-void obm_intern_exit(void);
-void obm_intern_end(struct obm_gc *gc);
+/* gc.c: collections */
+void obm_gc_init(struct obm_gc *gc);
+void obm_gc_stop(struct obm_gc *gc);
+void obm_gc_kick(struct obm_gc *gc);
 
-/* evict.c: asks owners for objects, oldest first; returns how many they gave */
-unsigned long obm_evict(struct obm_gc *gc, unsigned long nr);
-unsigned long obm_evict_count(int nid);
-void obm_evict_kick(unsigned long nr);
-
-/* gcfs.c */
-#ifdef CONFIG_DEBUG_FS
-void obm_gcfs_add(struct obm_gc *gc);
-#else
-static inline void obm_gcfs_add(struct obm_gc *gc) { }
-#endif
+/* steer.c */
+unsigned int obm_gc_nr_young(struct obm_gc *gc);
 
 #endif /* OBM_OBJECT_PRIVATE_H */

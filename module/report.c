@@ -18,6 +18,8 @@ static const char *const bad_titles[OBM_NR_BAD] = {
 	[OBM_BAD_HEAP] = "wrong heap",
 	[OBM_BAD_SIZE] = "wrong size",
 	[OBM_BAD_NOFAIL] = "__GFP_NOFAIL above one page",
+	[OBM_BAD_TYPE] = "misbehaving type",
+	[OBM_BAD_REF] = "bad reference",
 };
 
 /* What kind of address a foreign pointer is. */
@@ -112,6 +114,35 @@ void obm_report(struct obm_heap *heap, enum obm_bad bad, const void *ptr,
 	if (heap)
 		pr_err("  refused, %ld in heap %s so far\n",
 		       atomic_long_read(&heap->nr_bad[bad]), heap->name);
+	dump_stack();
+	add_taint(TAINT_BAD_PAGE, LOCKDEP_STILL_OK);
+}
+
+/**
+ * obm_report_misuse() - report and count what is no matter of a pointer
+ * @heap: the heap
+ * @bad: what is wrong
+ * @of: name of a type, or NULL
+ * @fmt: what is known of it
+ *
+ * Context: Any context but NMI.
+ */
+void obm_report_misuse(struct obm_heap *heap, enum obm_bad bad, const char *of,
+		       const char *fmt, ...)
+{
+	char text[128];
+	va_list args;
+
+	atomic_long_inc(&heap->nr_bad[bad]);
+	if (!__ratelimit(&report_limit))
+		return;
+	va_start(args, fmt);
+	vscnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	pr_err("BUG: OBM: %s%s%s: %s\n", bad_titles[bad], of ? " " : "",
+	       of ?: "", text);
+	pr_err("  refused, %ld in heap %s so far\n",
+	       atomic_long_read(&heap->nr_bad[bad]), heap->name);
 	dump_stack();
 	add_taint(TAINT_BAD_PAGE, LOCKDEP_STILL_OK);
 }

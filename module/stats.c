@@ -19,6 +19,8 @@ const char *const obm_bad_names[OBM_NR_BAD] = {
 	[OBM_BAD_HEAP] = "heap",
 	[OBM_BAD_SIZE] = "size",
 	[OBM_BAD_NOFAIL] = "nofail",
+	[OBM_BAD_TYPE] = "type",
+	[OBM_BAD_REF] = "ref",
 };
 
 atomic_long_t obm_nr_bad[OBM_NR_BAD];
@@ -138,7 +140,8 @@ static void heap_stats(struct obm_heap *heap, struct obm_stats *stats)
 
 	rcu_read_lock();
 	front_bytes = obm_set_bytes(&heap->set) + obm_caches_bytes(heap) +
-		      atomic_long_read(&heap->mag_bytes);
+		      atomic_long_read(&heap->mag_bytes) +
+		      atomic_long_read(&heap->object_bytes);
 	obm_for_each_node(heap, nid, node)
 		node_add(node, stats);
 	front_add(heap, stats);

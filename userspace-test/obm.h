@@ -76,6 +76,8 @@ enum obm_stat {
 	NR_BAD_HEAP,
 	NR_BAD_SIZE,
 	NR_BAD_NOFAIL,
+	NR_BAD_TYPE,
+	NR_BAD_REF,
 	NR_STATS
 };
 

@@ -43,6 +43,8 @@ static const char *const stat_names[NR_STATS] = {
 	[NR_BAD_HEAP] = "nr_bad_heap",
 	[NR_BAD_SIZE] = "nr_bad_size",
 	[NR_BAD_NOFAIL] = "nr_bad_nofail",
+	[NR_BAD_TYPE] = "nr_bad_type",
+	[NR_BAD_REF] = "nr_bad_ref",
 };
 
 /* A number as printf's %llu writes it: no sign, no leading zero. */

@@ -85,6 +85,9 @@ struct obm_heap_attrs {
  * @OBM_BAD_SIZE: the size of a sized free, or the cache, is of another class, or
  *		  the rcu_head of obm_free_rcu() lies outside of the block
  * @OBM_BAD_NOFAIL: __GFP_NOFAIL for more than one page
+ * @OBM_BAD_TYPE: a type of objects, or one of its callbacks, that does what it
+ *		  must not
+ * @OBM_BAD_REF: a reference to an object that is dead, or too many
  * @OBM_NR_BAD: number of kinds
  */
 enum obm_bad {
@@ -96,6 +99,8 @@ enum obm_bad {
 	OBM_BAD_HEAP,
 	OBM_BAD_SIZE,
 	OBM_BAD_NOFAIL,
+	OBM_BAD_TYPE,
+	OBM_BAD_REF,
 	OBM_NR_BAD
 };
 

@@ -122,6 +122,7 @@ void sim_warn(const char *what, const char *file, int line);
 	__warn;								\
 })
 #define dump_stack()		do { } while (0)
+#define vscnprintf(to, size, fmt, args)	vsnprintf(to, size, fmt, args)
 
 enum { TAINT_BAD_PAGE, LOCKDEP_STILL_OK };
 #define add_taint(flag, ok)	((void)(flag), (void)(ok))

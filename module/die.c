@@ -1,0 +1,600 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What follows the last put of an object: as CPython's subtype_dealloc(), in
+ * this order,
+ *
+ *	finalize, unless it was; who resurrects the object ends it here
+ *	weak references are cleared, and their callbacks called, newest first
+ *	links are cleared one by one
+ *	release, and its memory is free
+ *
+ * depth first: an object that dies with a link is done with before the next link
+ * is cleared. CPython recurses for that, to a depth of 50; a kernel's stack is too
+ * short. Here dying objects are a stack of their own, linked through themselves,
+ * and one loop works at its top. Each has a phase, that of its next step.
+ *
+ * Callbacks may put objects, too. While one runs, what dies on this CPU in this
+ * context is only noted (struct note), and goes on the stack when it returns.
+ * For that preemption is disabled. Types that may sleep are left to the worker.
+ */
+#include "object.h"
+
+#include <linux/sched.h>
+
+/* Steps of a put; then the worker goes on. */
+#define DIE_MANY	4096
+/* Returns to an object after a link; then all that die by the others go at once. */
+#define DIE_RETURNS	64
+
+/*
+ * What is to be done next with an entry of the stack. It stands in the lowest bits
+ * of the pointer to it; the end of the stack is 0.
+ */
+enum phase {
+	PHASE_FINALIZE,
+	PHASE_WEAK,
+	PHASE_CLEAR,
+	PHASE_LINKS,
+	PHASE_RELEASE,
+	PHASE_CALL,		/* a weak reference: its callback */
+	PHASE_MASK = 7
+};
+
+static_assert(__alignof__(struct obm_obj) > PHASE_MASK);
+
+/**
+ * struct dying - a loop over dying objects
+ * @gc: whose objects they are
+ * @top: of the stack
+ * @bottom: of the stack, if it is not empty
+ * @sleeps: callbacks may sleep
+ */
+struct dying {
+	struct obm_gc *gc;
+	unsigned long top;
+	struct obm_obj *bottom;
+	bool sleeps;
+};
+
+/* --- The stack --- */
+
+static inline enum phase entry_phase(unsigned long entry)
+{
+	return entry & PHASE_MASK;
+}
+
+static inline struct obm_obj *entry_obj(unsigned long entry)
+{
+	return (void *)(entry & ~(unsigned long)PHASE_MASK);
+}
+
+/* Where the entry below is noted. A weak reference lives, and uses its counts. */
+static inline unsigned long *entry_below(unsigned long entry)
+{
+	struct obm_obj *obj = entry_obj(entry);
+	struct obm_weakref *weak = container_of(obj, struct obm_weakref, obj);
+
+	return entry_phase(entry) == PHASE_CALL ?
+	       (unsigned long *)&weak->next : (unsigned long *)&obj->waiting;
+}
+
+static void dying_push(struct dying *d, struct obm_obj *obj, enum phase phase)
+{
+	unsigned long entry = (unsigned long)obj | phase;
+
+	if (!d->top)
+		d->bottom = obj;
+	*entry_below(entry) = d->top;
+	d->top = entry;
+}
+
+static struct obm_obj *dying_pop(struct dying *d)
+{
+	unsigned long entry = d->top;
+
+	d->top = *entry_below(entry);
+	return entry_obj(entry);
+}
+
+static void dying_next_phase(struct dying *d, enum phase phase)
+{
+	d->top = (d->top & ~(unsigned long)PHASE_MASK) | phase;
+}
+
+/* Callbacks of a type that may sleep are called by the worker of its heap. */
+static void leave_to_worker(struct obm_obj *obj)
+{
+	struct obm_gc *gc = obj->kind->gc;
+
+	llist_add(&obj->limbo, &gc->sleepers);
+	queue_work(obm_wq, &gc->work);
+}
+
+static bool obj_may_sleep(const struct obm_obj *obj)
+{
+	return obj->kind->type->flags & OBM_TYPE_MAY_SLEEP;
+}
+
+/* Who cannot die in this loop dies in its own heap's. */
+static bool dying_takes(struct dying *d, struct obm_obj *obj)
+{
+	if (obj->kind->gc == d->gc && (d->sleeps || !obj_may_sleep(obj)))
+		return true;
+	leave_to_worker(obj);
+	return false;
+}
+
+/* Objects that died one after the other, linked by @waiting: the first on top. */
+static void dying_push_list(struct dying *d, struct obm_obj *first)
+{
+	struct obm_obj *obj, *next, *last = NULL, *kept = NULL;
+
+	/* Turned round, so that the first is pushed last. */
+	for (obj = first; obj; obj = next) {
+		next = obj->waiting;
+		if (!dying_takes(d, obj))
+			continue;
+		obj->waiting = last;
+		last = obj;
+	}
+	for (obj = last; obj; obj = kept) {
+		kept = obj->waiting;
+		dying_push(d, obj, PHASE_FINALIZE);
+	}
+}
+
+/* --- Callbacks --- */
+
+/**
+ * struct note - objects that die while a callback runs
+ * @on: one does, here
+ * @first: the first to die
+ * @last: where the next one is to be linked
+ */
+struct note {
+	bool on;
+	struct obm_obj *first;
+	struct obm_obj **last;
+};
+
+/* By context: a task, a soft interrupt, a hard one. */
+struct notes {
+	struct note in[3];
+};
+
+static DEFINE_PER_CPU(struct notes, die_notes);
+
+/* With preemption disabled. */
+static struct note *note_here(void)
+{
+	unsigned int in = preempt_count() & OBM_IRQ_MASK;
+
+	return &this_cpu_ptr(&die_notes)->in[!in ? 0 :
+					     in & HARDIRQ_MASK ? 2 : 1];
+}
+
+/**
+ * struct caller - a callback that is being called
+ * @note: what dies meanwhile; NULL if it may sleep, and nobody waits
+ * @count: of preemption, as it was
+ * @switches: of the task, as they were
+ */
+struct caller {
+	struct note *note;
+	int count;
+	unsigned long switches;
+};
+
+static unsigned long task_switches(void)
+{
+	return current->nvcsw + current->nivcsw;
+}
+
+static struct caller call_begin(bool may_sleep)
+{
+	struct caller c = { };
+
+	if (may_sleep)
+		return c;
+	preempt_disable();
+	c.note = note_here();
+	c.note->on = true;
+	c.note->first = NULL;
+	c.note->last = &c.note->first;
+	c.count = preempt_count();
+	c.switches = task_switches();
+	return c;
+}
+
+/* Returns who died. A callback that did what it must not is named. */
+static struct obm_obj *call_end(struct caller *c, const struct obm_obj *obj,
+				const char *what)
+{
+	struct obm_obj *first;
+	bool slept, uneven;
+
+	if (!c->note)
+		return NULL;
+	slept = task_switches() != c->switches;
+	uneven = preempt_count() != c->count;
+	c->note->on = false;
+	first = c->note->first;
+	*c->note->last = NULL;
+	if (!uneven)
+		preempt_enable();
+	if (unlikely(slept))
+		obm_report_object(obm_obj_heap(obj), OBM_BAD_TYPE,
+				  obm_obj_type(obj), "%s slept", what);
+	if (unlikely(uneven))
+		obm_report_object(obm_obj_heap(obj), OBM_BAD_TYPE,
+				  obm_obj_type(obj),
+				  "%s left preemption as it was not", what);
+	return first;
+}
+
+/* --- The steps --- */
+
+static int visit_count(struct obm_ref *ref, void *arg)
+{
+	unsigned int *nr = arg;
+
+	*nr += !!READ_ONCE(ref->target);
+	return 0;
+}
+
+static unsigned int obj_count_links(struct obm_obj *obj)
+{
+	unsigned int nr = 0;
+
+	obm_obj_traverse(obj, visit_count, &nr);
+	return nr & OBM_OUT_MASK;
+}
+
+/* For the time of the call the object lives, with our reference. */
+static void step_finalize(struct dying *d, bool may_sleep)
+{
+	struct obm_obj *obj = entry_obj(d->top), *first;
+	const struct obm_type *type = obj->kind->type;
+	struct caller c;
+	u64 word;
+
+	if (likely(!type->finalize) ||
+	    !obm_obj_mark(obj, OBM_MARK_FINALIZED)) {
+		dying_next_phase(d, PHASE_WEAK);
+		return;
+	}
+	dying_pop(d);
+	atomic_set(&obj->in, 0);
+	atomic_set(&obj->out, obj_count_links(obj));
+	atomic64_add(OBM_WORD_OP + 1, &obj->word);
+	c = call_begin(may_sleep);
+	type->finalize(obj);
+	first = call_end(&c, obj, "finalize");
+	word = atomic64_fetch_add_release(OBM_WORD_OP - 1, &obj->word);
+	if (word_count(word) == 1) {
+		smp_acquire__after_ctrl_dep();
+		dying_push(d, obj, PHASE_WEAK);
+	}
+	dying_push_list(d, first);
+}
+
+static void step_weak(struct dying *d)
+{
+	struct obm_obj *obj = entry_obj(d->top);
+	struct obm_weakref *calls = NULL, *turned = NULL, *weak;
+
+	dying_next_phase(d, PHASE_CLEAR);
+	if (READ_ONCE(obj->marks) & OBM_MARK_WEAK)
+		obm_weak_clear(obj, &calls);
+	while (calls) {
+		weak = calls;
+		calls = weak->next;
+		weak->next = turned;
+		turned = weak;
+	}
+	while (turned) {
+		weak = turned;
+		turned = weak->next;
+		dying_push(d, &weak->obj, PHASE_CALL);
+	}
+	/* Nobody looks at marks any more: returns are counted there. */
+	obj->marks = 0;
+}
+
+/* The callback of a weak reference whose target dies. */
+static void step_call(struct dying *d)
+{
+	struct obm_obj *obj = dying_pop(d), *first;
+	struct obm_weakref *weak = container_of(obj, struct obm_weakref, obj);
+	struct caller c = call_begin(false);
+
+	weak->callback(weak, weak->arg);
+	/* Ours, which kept it until it was called. */
+	obm_obj_put(obj);
+	first = call_end(&c, obj, "callback");
+	dying_push_list(d, first);
+}
+
+static void step_clear(struct dying *d, bool may_sleep)
+{
+	struct obm_obj *obj = entry_obj(d->top), *first;
+	const struct obm_type *type = obj->kind->type;
+	struct caller c;
+
+	dying_next_phase(d, PHASE_LINKS);
+	if (likely(!type->clear))
+		return;
+	c = call_begin(may_sleep);
+	type->clear(obj);
+	first = call_end(&c, obj, "clear");
+	dying_push_list(d, first);
+}
+
+/**
+ * struct clearing - links that are being cleared
+ * @once: end with the first by which an object dies
+ * @first: the first that has died
+ * @last: where the next is to be linked
+ */
+struct clearing {
+	bool once;
+	struct obm_obj *first;
+	struct obm_obj **last;
+};
+
+static int visit_clear(struct obm_ref *ref, void *arg)
+{
+	struct clearing *c = arg;
+	struct obm_obj *old;
+	u64 word;
+
+	if (!READ_ONCE(ref->target))
+		return 0;
+	old = obm_ref_take(ref, NULL, &word);
+	if (!old || !obm_word_is_odd(word))
+		return 0;
+	if (word_count(word) != 1) {
+		__obm_obj_last_put(old, word);
+		return 0;
+	}
+	smp_acquire__after_ctrl_dep();
+	*c->last = old;
+	c->last = &old->waiting;
+	return c->once;
+}
+
+/* Up to the next link by which somebody dies; that one has to go first. */
+static void step_links(struct dying *d)
+{
+	struct obm_obj *obj = entry_obj(d->top);
+	struct clearing c = { .once = obj->marks < DIE_RETURNS };
+
+	c.last = &c.first;
+	if (c.once)
+		obj->marks++;
+	if (!obm_obj_traverse(obj, visit_clear, &c))
+		dying_next_phase(d, PHASE_RELEASE);
+	*c.last = NULL;
+	dying_push_list(d, c.first);
+}
+
+static void step_release(struct dying *d, bool may_sleep)
+{
+	struct obm_obj *obj = dying_pop(d), *first = NULL;
+	const struct obm_type *type = obj->kind->type;
+	struct caller c;
+
+	if (type->release) {
+		c = call_begin(may_sleep);
+		type->release(obj);
+		first = call_end(&c, obj, "release");
+	}
+	obm_obj_free(obj);
+	dying_push_list(d, first);
+}
+
+static void dying_step(struct dying *d)
+{
+	bool may_sleep = obj_may_sleep(entry_obj(d->top));
+
+	switch (entry_phase(d->top)) {
+	case PHASE_FINALIZE:
+		step_finalize(d, may_sleep);
+		break;
+	case PHASE_WEAK:
+		step_weak(d);
+		break;
+	case PHASE_CLEAR:
+		step_clear(d, may_sleep);
+		break;
+	case PHASE_LINKS:
+		step_links(d);
+		break;
+	case PHASE_RELEASE:
+		step_release(d, may_sleep);
+		break;
+	default:
+		step_call(d);
+		break;
+	}
+}
+
+/* --- The loop --- */
+
+/* The rest of a stack, on top of what others have left. */
+static void dying_leave(struct dying *d)
+{
+	struct obm_gc *gc = d->gc;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&gc->dying_lock, flags);
+	d->bottom->waiting = (void *)gc->dying;
+	gc->dying = d->top;
+	raw_spin_unlock_irqrestore(&gc->dying_lock, flags);
+	queue_work(obm_wq, &gc->work);
+}
+
+static void dying_loop(struct dying *d)
+{
+	unsigned int steps;
+
+	for (steps = 0; d->top; steps++) {
+		if (d->sleeps) {
+			if (!(steps % 256))
+				cond_resched();
+		} else if (unlikely(steps >= DIE_MANY)) {
+			dying_leave(d);
+			return;
+		}
+		dying_step(d);
+	}
+}
+
+/* While a callback runs here, its objects have to wait. */
+static bool obj_is_noted(struct obm_obj *obj)
+{
+	struct note *note;
+	bool on;
+
+	preempt_disable();
+	note = note_here();
+	on = note->on;
+	if (on) {
+		*note->last = obj;
+		note->last = &obj->waiting;
+	}
+	preempt_enable();
+	return on;
+}
+
+static bool obj_has_links(struct obm_obj *obj, const struct obm_type *type)
+{
+	struct obm_ref *refs = (void *)obj + type->links_offset;
+	unsigned int i;
+
+	for (i = 0; i < type->nr_links; i++)
+		if (refs[i].target)
+			return true;
+	return false;
+}
+
+/**
+ * obm_obj_die() - deal with an object that has lost its last reference
+ * @obj: the object
+ *
+ * Context: Any context but NMI.
+ */
+void obm_obj_die(struct obm_obj *obj)
+{
+	struct obm_kind *kind = obj->kind;
+	struct dying d = { .gc = kind->gc };
+
+	/* Nothing to call and nothing to clear, as with most. */
+	if (kind->plain && likely(!(READ_ONCE(obj->marks) & OBM_MARK_WEAK)) &&
+	    !obj_has_links(obj, kind->type)) {
+		obm_obj_free(obj);
+		return;
+	}
+	if (obj_is_noted(obj) || !dying_takes(&d, obj))
+		return;
+	dying_push(&d, obj, PHASE_FINALIZE);
+	dying_loop(&d);
+}
+
+/**
+ * obm_dying_work() - let those die that were left to the worker
+ * @gc: the collector
+ *
+ * Context: The worker; may sleep.
+ */
+void obm_dying_work(struct obm_gc *gc)
+{
+	struct dying d = { .gc = gc, .sleeps = true };
+	struct llist_node *node;
+	struct obm_obj *obj, *next;
+
+	do {
+		raw_spin_lock_irq(&gc->dying_lock);
+		d.top = gc->dying;
+		gc->dying = 0;
+		raw_spin_unlock_irq(&gc->dying_lock);
+		/* The newest first, so that the oldest is at the top. */
+		node = llist_del_all(&gc->sleepers);
+		llist_for_each_entry_safe(obj, next, node, limbo)
+			dying_push(&d, obj, PHASE_FINALIZE);
+		dying_loop(&d);
+	} while (READ_ONCE(gc->dying) || !llist_empty(&gc->sleepers));
+}
+
+/**
+ * obm_obj_clear() - make a live object let go of its links, for the collector
+ * @obj: the object; the caller has a reference
+ *
+ * Each link by itself, so that those die in their order who die by it.
+ *
+ * Context: Process context.
+ */
+void obm_obj_clear(struct obm_obj *obj)
+{
+	const struct obm_type *type = obj->kind->type;
+	struct dying d = { .gc = obj->kind->gc };
+	struct caller c;
+
+	if (!type->clear) {
+		obm_obj_clear_links(obj);
+		return;
+	}
+	c = call_begin(obj_may_sleep(obj));
+	type->clear(obj);
+	dying_push_list(&d, call_end(&c, obj, "clear"));
+	dying_loop(&d);
+}
+
+/**
+ * obm_weak_call() - call back a weak reference of which the target is gone
+ * @weak: the weak reference, with a reference to it, which is put
+ *
+ * Context: Process context.
+ */
+void obm_weak_call(struct obm_weakref *weak)
+{
+	struct dying d = { .gc = weak->obj.kind->gc };
+
+	dying_push(&d, &weak->obj, PHASE_CALL);
+	dying_loop(&d);
+}
+
+/**
+ * obm_obj_finalize() - call an object's finalizer, unless it has been called
+ * @obj: the object; the caller has a reference
+ *
+ * Context: Process context.
+ * Return: whether it was called.
+ */
+bool obm_obj_finalize(struct obm_obj *obj)
+{
+	struct dying d = { .gc = obj->kind->gc };
+	struct caller c;
+
+	if (!obj->kind->type->finalize ||
+	    !obm_obj_mark(obj, OBM_MARK_FINALIZED))
+		return false;
+	c = call_begin(obj_may_sleep(obj));
+	obj->kind->type->finalize(obj);
+	dying_push_list(&d, call_end(&c, obj, "finalize"));
+	dying_loop(&d);
+	return true;
+}
+
+static int visit_drop(struct obm_ref *ref, void *arg)
+{
+	if (READ_ONCE(ref->target))
+		__obm_ref_clear(arg, ref);
+	return 0;
+}
+
+/* As the default for clear, of an object that lives. */
+void obm_obj_clear_links(struct obm_obj *obj)
+{
+	obm_obj_traverse(obj, visit_drop, obj);
+}

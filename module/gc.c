@@ -1,0 +1,414 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Collections: CPython 3.11's gc_collect_main(), and when it is called. The order
+ * of things is CPython's, too, as far as clients can see it:
+ *
+ *	younger generations are merged into the one that is collected
+ *	what is garbage is found out (graph.c)
+ *	who survives is in the next generation
+ *	weak references to garbage are cleared, and called back if they are none
+ *	finalizers that have not been called are called
+ *	what somebody has got hold of by that lives, and all that it leads to
+ *	the others are cleared, one after the other, and die as counts fall to 0
+ */
+#include "object.h"
+
+#include <linux/ktime.h>
+
+/* What survives a collection of a generation is in this one then. */
+static unsigned int older(unsigned int generation)
+{
+	return min(generation + 1, OBM_NR_GENERATIONS - 1U);
+}
+
+static void list_set_place(struct list_head *list, u16 place)
+{
+	struct obm_obj *obj;
+	unsigned int nr = 0;
+
+	list_for_each_entry(obj, list, link) {
+		obj->place = place;
+		if (!(++nr % 256))
+			cond_resched();
+	}
+}
+
+/* True if there was a callback. */
+static bool garbage_clear_weak(struct list_head *garbage)
+{
+	struct obm_weakref *calls = NULL, **last = &calls, *weak;
+	struct obm_obj *obj;
+	unsigned int nr = 0;
+	bool called;
+
+	list_for_each_entry(obj, garbage, link) {
+		if (unlikely(READ_ONCE(obj->marks) & OBM_MARK_WEAK)) {
+			obm_weak_clear(obj, last);
+			while (*last)
+				last = &(*last)->next;
+		}
+		if (!(++nr % 256))
+			cond_resched();
+	}
+	called = calls;
+	while (calls) {
+		weak = calls;
+		calls = weak->next;
+		obm_weak_call(weak);
+		cond_resched();
+	}
+	return called;
+}
+
+/* True if there was one to be called. */
+static bool garbage_finalize(struct list_head *garbage)
+{
+	struct obm_obj *obj;
+	bool called = false;
+	unsigned int nr = 0;
+
+	list_for_each_entry(obj, garbage, link) {
+		if (!(++nr % 256))
+			cond_resched();
+		if (likely(!obj->kind->type->finalize) || !obm_obj_pin(obj))
+			continue;
+		called |= obm_obj_finalize(obj);
+		obm_obj_put_unseen(obj);
+	}
+	return called;
+}
+
+static int visit_any(struct obm_ref *ref, void *arg)
+{
+	return !!READ_ONCE(ref->target);
+}
+
+/*
+ * Lets garbage go of its links. Who did not is left in @stubborn; all others are
+ * in @old, also those that are dead by now and wait for the era to end.
+ */
+static void garbage_clear(struct list_head *garbage, struct list_head *old,
+			  struct list_head *stubborn)
+{
+	struct obm_obj *obj;
+	bool stays;
+
+	while (!list_empty(garbage)) {
+		obj = list_first_entry(garbage, struct obm_obj, link);
+		if (!obm_obj_pin(obj)) {
+			list_move_tail(&obj->link, old);
+			continue;
+		}
+		obm_obj_clear(obj);
+		stays = unlikely(obj->kind->type->clear) &&
+			obm_obj_traverse(obj, visit_any, NULL);
+		atomic64_andnot(OBM_WORD_FROZEN, &obj->word);
+		obj->color = OBM_COLOR_NONE;
+		list_move_tail(&obj->link, stays ? stubborn : old);
+		obm_obj_put_unseen(obj);
+		cond_resched();
+	}
+}
+
+/* Those that live still: their types are named, and they can be looked at. */
+static unsigned long garbage_keep(struct obm_gc *gc, struct list_head *stubborn,
+				  struct list_head *old)
+{
+	struct obm_obj *obj, *next;
+	unsigned long nr = 0;
+
+	list_for_each_entry_safe(obj, next, stubborn, link) {
+		if (!obm_obj_refcount(obj)) {
+			list_move_tail(&obj->link, old);
+			continue;
+		}
+		obj->place = OBM_PLACE_GARBAGE;
+		nr++;
+		obm_report_object(gc->heap, OBM_BAD_TYPE, obj->kind->type,
+				  "clear of object %016llx left links as they were",
+				  obm_obj_id(obj));
+	}
+	list_splice_tail_init(stubborn, &gc->shared[OBM_GC_GARBAGE]);
+	return nr;
+}
+
+/* What is only looked for is kept where it can be seen. */
+static void garbage_show(struct obm_gc *gc, struct list_head *garbage,
+			 unsigned long nr)
+{
+	const struct obm_obj *obj = list_first_entry(garbage, struct obm_obj,
+						     link);
+
+	pr_info("heap %s: %lu objects are garbage, the first one %016llx of type %s\n",
+		gc->heap->name, nr, obm_obj_id(obj), obj->kind->type->name);
+	obm_graph_thaw(gc, garbage);
+	list_set_place(garbage, OBM_PLACE_GARBAGE);
+	list_splice_tail_init(garbage, &gc->shared[OBM_GC_GARBAGE]);
+}
+
+/* Returns how much was garbage to the end. */
+static unsigned long garbage_free(struct obm_gc *gc, struct list_head *garbage,
+				  unsigned long nr, unsigned int generation)
+{
+	unsigned int next = older(generation);
+	struct obm_generation *stats = &gc->generations[generation];
+	unsigned long nr_live, nr_kept;
+	LIST_HEAD(stubborn);
+	LIST_HEAD(lost);
+	bool called;
+
+	called = garbage_clear_weak(garbage);
+	called |= garbage_finalize(garbage);
+	if (called) {
+		obm_graph_thaw(gc, garbage);
+		nr = obm_graph_deduce(gc, garbage, OBM_PLACE_GEN(next), &lost,
+				      &nr_live);
+		list_splice_tail_init(garbage, &gc->shared[next]);
+		list_splice_init(&lost, garbage);
+	}
+	garbage_clear(garbage, &gc->shared[next], &stubborn);
+	nr_kept = garbage_keep(gc, &stubborn, &gc->shared[next]);
+	obm_graph_thaw(gc, garbage);
+	stats->stats.nr_collected += nr - nr_kept;
+	stats->stats.nr_uncollectable += nr_kept;
+	return nr;
+}
+
+/* Younger ones come in behind those of the generation. */
+static void merge_younger(struct obm_gc *gc, unsigned int generation)
+{
+	unsigned int i;
+
+	if (generation + 1 < OBM_NR_GENERATIONS)
+		gc->generations[generation + 1].count++;
+	for (i = 1; i <= generation; i++)
+		gc->generations[i].count = 0;
+	raw_spin_lock_irq(&gc->lock);
+	WRITE_ONCE(gc->generations[0].count, 0);
+	raw_spin_unlock_irq(&gc->lock);
+	for (i = 0; i < generation; i++)
+		list_splice_tail_init(&gc->shared[i], &gc->shared[generation]);
+}
+
+static void note_time(struct obm_generation *generation, u64 ns)
+{
+	struct obm_gc_stats *stats = &generation->stats;
+
+	generation->times[stats->nr_collections++ % OBM_GC_NR_TIMES] = ns;
+	stats->max_ns = max(stats->max_ns, ns);
+}
+
+/* Under gc->mutex, in an odd era; as gc_collect_main(). */
+static unsigned long collect(struct obm_gc *gc, unsigned int generation)
+{
+	struct obm_generation *stats = &gc->generations[generation];
+	struct list_head *young = &gc->shared[generation];
+	unsigned int next = older(generation);
+	u64 start = ktime_get_ns();
+	unsigned long nr, nr_live;
+	LIST_HEAD(garbage);
+
+	merge_younger(gc, generation);
+	gc->nr_doubts = 0;
+	nr = obm_graph_deduce(gc, young, OBM_PLACE_GEN(next), &garbage,
+			      &nr_live);
+	if (generation == OBM_NR_GENERATIONS - 1) {
+		gc->pending = 0;
+		gc->total = nr_live;
+	} else {
+		if (generation == OBM_NR_GENERATIONS - 2)
+			gc->pending += nr_live;
+		list_splice_tail_init(young, &gc->shared[next]);
+	}
+	if (nr && gc->mode == OBM_GC_DETECT) {
+		garbage_show(gc, &garbage, nr);
+		stats->stats.nr_uncollectable += nr;
+	} else if (nr) {
+		nr = garbage_free(gc, &garbage, nr, generation);
+	}
+	stats->stats.nr_doubts += gc->nr_doubts;
+	note_time(stats, ktime_get_ns() - start);
+	return nr;
+}
+
+/* As gc_collect_generations(): the oldest one whose time has come, or -1. */
+static int generation_due(struct obm_gc *gc)
+{
+	int i;
+
+	for (i = OBM_NR_GENERATIONS - 1; i > 0; i--) {
+		if (gc->generations[i].count <= gc->generations[i].threshold)
+			continue;
+		/* A full one only if what it has not seen is worth it. */
+		if (i == OBM_NR_GENERATIONS - 1 && gc->pending < gc->total / 4)
+			continue;
+		return i;
+	}
+	return 0;
+}
+
+static long collect_one(struct obm_gc *gc, int generation)
+{
+	unsigned long nr;
+
+	lockdep_assert_held(&gc->mutex);
+	obm_gc_begin(gc);
+	WRITE_ONCE(gc->collector, current);
+	nr = collect(gc, generation);
+	WRITE_ONCE(gc->collector, NULL);
+	obm_gc_end(gc);
+	/* As CPython clears its free lists. */
+	if (generation == OBM_NR_GENERATIONS - 1)
+		obm_front_drain(gc->heap, true);
+	return nr;
+}
+
+/**
+ * obm_gc_collect() - collect a generation and those younger than it
+ * @heap: the heap
+ * @generation: 0, 1, or 2 for all
+ *
+ * As CPython's gc.collect(). Finalizers, callbacks and releases are called before
+ * it returns, but for those of types that may sleep. With generation 2, dead
+ * objects that wait for reuse are freed, too.
+ *
+ * Context: Process context, may sleep. Takes gc->mutex: waits for another one who
+ * collects.
+ * Return: how many objects were garbage; 0 if a callback of this very collection
+ * calls; -EINVAL for a generation that there is none of.
+ */
+long obm_gc_collect(struct obm_heap *heap, unsigned int generation)
+{
+	struct obm_gc *gc = obm_gc_of(heap);
+	long nr;
+
+	if (generation >= OBM_NR_GENERATIONS)
+		return -EINVAL;
+	if (!gc || READ_ONCE(gc->collector) == current)
+		return 0;
+	mutex_lock(&gc->mutex);
+	nr = collect_one(gc, generation);
+	mutex_unlock(&gc->mutex);
+	return nr;
+}
+EXPORT_SYMBOL_NS_GPL(obm_gc_collect, OBM_NS);
+
+/**
+ * obm_gc_step() - collect as if the threshold of generation 0 had been passed
+ * @heap: the heap
+ *
+ * What the worker does by itself: the oldest generation is collected whose
+ * threshold has been passed, 0 at least.
+ *
+ * Context: as obm_gc_collect().
+ * Return: the generation; -1 if there are no objects, the collector is disabled,
+ * threshold 0 is 0, or a callback of this very collection calls.
+ */
+int obm_gc_step(struct obm_heap *heap)
+{
+	struct obm_gc *gc = obm_gc_of(heap);
+	int generation = -1;
+
+	if (!gc || READ_ONCE(gc->collector) == current)
+		return -1;
+	mutex_lock(&gc->mutex);
+	if (gc->enabled && gc->generations[0].threshold) {
+		generation = generation_due(gc);
+		collect_one(gc, generation);
+	}
+	mutex_unlock(&gc->mutex);
+	return generation;
+}
+EXPORT_SYMBOL_NS_GPL(obm_gc_step, OBM_NS);
+
+/* --- The worker --- */
+
+/**
+ * obm_gc_kick() - let the worker look whether there is something to do
+ * @gc: the collector
+ *
+ * Context: Any context but NMI.
+ */
+void obm_gc_kick(struct obm_gc *gc)
+{
+	if (!atomic_xchg(&gc->kicked, 1))
+		queue_work(obm_wq, &gc->work);
+}
+
+static bool young_are_many(struct obm_gc *gc)
+{
+	unsigned int threshold = gc->generations[0].threshold;
+
+	return gc->enabled && threshold && obm_gc_nr_young(gc) > threshold;
+}
+
+static void gc_work(struct work_struct *work)
+{
+	struct obm_gc *gc = container_of(work, struct obm_gc, work);
+
+	obm_dying_work(gc);
+	if (!atomic_xchg(&gc->kicked, 0))
+		return;
+	mutex_lock(&gc->mutex);
+	if (young_are_many(gc)) {
+		collect_one(gc, generation_due(gc));
+	} else if (atomic_read(&gc->nr_limbo)) {
+		obm_gc_begin(gc);
+		obm_gc_end(gc);
+	}
+	mutex_unlock(&gc->mutex);
+}
+
+/**
+ * obm_obj_flush() - wait until all that is dead is gone
+ * @heap: the heap
+ *
+ * For objects that may sleep, for those that were too many for one put, and for
+ * memory that waits for a collection to end.
+ *
+ * Context: Process context, may sleep, not in a callback of an object. Takes
+ * gc->mutex.
+ */
+void obm_obj_flush(struct obm_heap *heap)
+{
+	struct obm_gc *gc = obm_gc_of(heap);
+
+	if (!gc)
+		return;
+	do {
+		flush_work(&gc->work);
+	} while (READ_ONCE(gc->dying) || !llist_empty(&gc->sleepers));
+	obm_era_flush(gc);
+}
+EXPORT_SYMBOL_NS_GPL(obm_obj_flush, OBM_NS);
+
+void obm_gc_init(struct obm_gc *gc)
+{
+	static const unsigned int thresholds[OBM_NR_GENERATIONS] = {
+		700, 10, 10
+	};
+	unsigned int i;
+
+	mutex_init(&gc->mutex);
+	raw_spin_lock_init(&gc->weak_lock);
+	raw_spin_lock_init(&gc->dying_lock);
+	init_llist_head(&gc->sleepers);
+	INIT_LIST_HEAD(&gc->kind_list);
+	INIT_WORK(&gc->work, gc_work);
+	obm_era_init(gc);
+	for (i = 0; i < OBM_NR_GENERATIONS; i++)
+		gc->generations[i].threshold = thresholds[i];
+	gc->kick_at = thresholds[0];
+	gc->enabled = true;
+}
+
+/* The heap is being destroyed: garbage is freed, and the worker ended. */
+void obm_gc_stop(struct obm_gc *gc)
+{
+	obm_gc_disable(gc->heap);
+	obm_obj_flush(gc->heap);
+	if (gc->mode == OBM_GC_FREE)
+		obm_gc_collect(gc->heap, OBM_NR_GENERATIONS - 1);
+	obm_obj_flush(gc->heap);
+	cancel_work_sync(&gc->work);
+}

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The memory of objects: how they are made, which list they are in, and how
+ * their memory is freed. object.h has the rules of the lists.
+ */
+#include "object.h"
+
+#include <linux/siphash.h>
+
+/* --- Lists --- */
+
+/* In an interrupt: the CPU's lists may be just being changed. */
+static noinline void track_shared(struct obm_gc *gc, struct obm_obj *obj)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&gc->lock, flags);
+	obj->place = OBM_PLACE_NEWBORN;
+	list_add_tail(&obj->link, &gc->newborn);
+	WRITE_ONCE(gc->generations[0].count, gc->generations[0].count + 1);
+	raw_spin_unlock_irqrestore(&gc->lock, flags);
+}
+
+/* Puts a new object at the end of a list. */
+static __always_inline void obj_track(struct obm_gc *gc, struct obm_obj *obj)
+{
+	struct obm_gc_cpu *cpu;
+	unsigned int half;
+	bool kick = false;
+
+	preempt_disable();
+	if (likely(obm_front_mine())) {
+		cpu = this_cpu_ptr(gc->cpus);
+		half = era_half(READ_ONCE(gc->era));
+		obj->place = 2 * smp_processor_id() + half;
+		list_add_tail(&obj->link, &cpu->young[half]);
+		kick = ++cpu->nr[half] > READ_ONCE(gc->kick_at);
+	} else {
+		track_shared(gc, obj);
+	}
+	preempt_enable();
+	if (unlikely(kick))
+		obm_gc_kick(gc);
+}
+
+static noinline bool untrack_shared(struct obm_gc *gc, struct obm_obj *obj)
+{
+	struct obm_generation *young = &gc->generations[0];
+	unsigned long flags;
+	bool idle;
+
+	raw_spin_lock_irqsave(&gc->lock, flags);
+	idle = !era_is_busy(gc->era);
+	if (idle) {
+		list_del(&obj->link);
+		if (young->count)
+			WRITE_ONCE(young->count, young->count - 1);
+	}
+	raw_spin_unlock_irqrestore(&gc->lock, flags);
+	return idle;
+}
+
+/*
+ * With preemption disabled, since @era was read: takes a dead object off its
+ * list, if that may be done here and now.
+ */
+static __always_inline bool obj_untrack(struct obm_gc *gc, struct obm_obj *obj,
+					unsigned int era)
+{
+	unsigned int half = era_half(era), place = obj->place;
+	struct obm_gc_cpu *cpu;
+
+	if (place == OBM_PLACE_NONE)
+		return true;
+	if (place >= OBM_PLACE_SHARED)
+		return untrack_shared(gc, obj);
+	if (place != 2 * smp_processor_id() + half || !obm_front_mine())
+		return false;
+	cpu = this_cpu_ptr(gc->cpus);
+	list_del(&obj->link);
+	if (cpu->nr[half])
+		cpu->nr[half]--;
+	return true;
+}
+
+/* --- Memory --- */
+
+static noinline void obj_free_odd(struct obm_kind *kind, struct obm_obj *obj)
+{
+	if (!kind->cache) {
+		atomic_long_dec(&kind->nr_live);
+		atomic_long_sub(obm_usable_size(obj), &kind->live_bytes);
+	}
+	if (kind->type->flags & OBM_TYPE_RCU)
+		/* Readers may look at the word until then: it says 0. */
+		__obm_free_rcu(obj, (struct rcu_head *)&obj->link);
+	else
+		obm_free(obj);
+}
+
+static __always_inline void obj_free_memory(struct obm_obj *obj)
+{
+	struct obm_kind *kind = obj->kind;
+
+	static_assert(sizeof(struct rcu_head) <= sizeof(struct list_head));
+	if (unlikely(!kind->cache || kind->type->flags & OBM_TYPE_RCU))
+		obj_free_odd(kind, obj);
+	else
+		obm_cache_free(kind->cache, obj);
+}
+
+/* Dead objects that cannot go now, from this many on, are worth an era. */
+#define LIMBO_MANY	1024
+
+static noinline void obj_wait(struct obm_gc *gc, struct obm_obj *obj)
+{
+	llist_add(&obj->limbo, &gc->limbo);
+	if (atomic_inc_return(&gc->nr_limbo) > LIMBO_MANY &&
+	    !era_is_busy(READ_ONCE(gc->era)))
+		obm_gc_kick(gc);
+}
+
+/**
+ * obm_obj_free() - free the memory of a dead object, now or later
+ * @obj: the object; its count is 0 and everything else of it is done
+ *
+ * Context: Any context but NMI. Takes gc->lock for some.
+ */
+void obm_obj_free(struct obm_obj *obj)
+{
+	struct obm_gc *gc = obj->kind->gc;
+	unsigned int era;
+
+	/*
+	 * Who makes the era odd waits for all that is between here and
+	 * preempt_enable(): synchronize_rcu() in obm_gc_begin().
+	 */
+	preempt_disable();
+	era = READ_ONCE(gc->era);
+	if (likely(!era_is_busy(era) && obj_untrack(gc, obj, era)))
+		obj_free_memory(obj);
+	else
+		obj_wait(gc, obj);
+	preempt_enable();
+}
+
+/**
+ * obm_limbo_empty() - free the memory of dead objects that waited
+ * @gc: the collector
+ *
+ * Those that are in a list of a CPU go on waiting: the next era gets that list.
+ *
+ * Context: Process context, may sleep. Under gc->mutex, with the era even.
+ */
+void obm_limbo_empty(struct obm_gc *gc)
+{
+	struct llist_node *node = llist_del_all(&gc->limbo);
+	struct obm_obj *obj, *next;
+	int nr = 0, left = 0;
+
+	lockdep_assert_held(&gc->mutex);
+	llist_for_each_entry_safe(obj, next, node, limbo) {
+		nr++;
+		if (obj->place < OBM_PLACE_SHARED) {
+			llist_add(&obj->limbo, &gc->limbo);
+			left++;
+			continue;
+		}
+		if (obj->place != OBM_PLACE_NONE)
+			untrack_shared(gc, obj);
+		obj_free_memory(obj);
+		if (!(nr % 256))
+			cond_resched();
+	}
+	atomic_sub(nr - left, &gc->nr_limbo);
+}
+
+static __always_inline void obj_fill(struct obm_kind *kind, struct obm_obj *obj,
+				     size_t size, gfp_t gfp)
+{
+	const struct obm_type *type = kind->type;
+
+	if (unlikely(gfp & __GFP_ZERO) || (type->traverse && !type->ctor))
+		memset(obj + 1, 0, size - sizeof(*obj));
+	else if (type->nr_links && !type->ctor)
+		memset((void *)obj + type->links_offset, 0,
+		       type->nr_links * sizeof(struct obm_ref));
+	atomic64_set(&obj->word, 1);
+	obj->kind = kind;
+	atomic_set(&obj->in, 0);
+	atomic_set(&obj->out, 0);
+	obj->refs = 0;
+	obj->color = OBM_COLOR_NONE;
+	obj->marks = 0;
+	if (kind->tracked)
+		obj_track(kind->gc, obj);
+	else
+		obj->place = OBM_PLACE_NONE;
+}
+
+/**
+ * obm_obj_new() - make an object
+ * @heap: the heap that it is to be in
+ * @type: its type, registered and not of %OBM_TYPE_VAR_SIZE
+ * @gfp: as for obm_cache_alloc(). With __GFP_ZERO all behind struct obm_obj is
+ *	 zeroes, whatever the constructor did
+ *
+ * Context: Any context but NMI, as @gfp says; but see obm_type_prepare() for the
+ * first object of a type in a heap.
+ * Return: the object, with one reference, which is the caller's; or NULL if there
+ * is no memory, the limit of the heap is reached, or the type or @gfp is refused.
+ */
+void *obm_obj_new(struct obm_heap *heap, struct obm_type *type, gfp_t gfp)
+{
+	struct obm_kind *kind = obm_kind_get(heap, type, gfp);
+	struct obm_obj *obj;
+
+	if (unlikely(!kind || !kind->cache)) {
+		if (kind)
+			obm_report_object(heap, OBM_BAD_TYPE, type,
+					  "objects have sizes of their own");
+		return NULL;
+	}
+	obj = obm_cache_alloc(kind->cache, gfp & ~__GFP_ZERO);
+	if (unlikely(!obj))
+		return NULL;
+	obj_fill(kind, obj, type->size, gfp);
+	return obj;
+}
+EXPORT_SYMBOL_NS_GPL(obm_obj_new, OBM_NS);
+
+/**
+ * obm_obj_new_size() - make an object that has a size of its own
+ * @heap: the heap that it is to be in
+ * @type: its type, of %OBM_TYPE_VAR_SIZE
+ * @size: bytes, struct obm_obj included; at least the type's and at most
+ *	  OBM_MAX_BYTES
+ * @gfp: as for obm_obj_new()
+ *
+ * Context: as obm_obj_new().
+ * Return: as obm_obj_new(); NULL also for a size out of range.
+ */
+void *obm_obj_new_size(struct obm_heap *heap, struct obm_type *type,
+		       size_t size, gfp_t gfp)
+{
+	struct obm_kind *kind = obm_kind_get(heap, type, gfp);
+	struct obm_obj *obj;
+
+	if (!kind || size < type->size || size > OBM_MAX_BYTES)
+		return NULL;
+	if (kind->cache) {
+		obm_report_object(heap, OBM_BAD_TYPE, type,
+				  "objects have no sizes of their own");
+		return NULL;
+	}
+	obj = obm_alloc(heap, size, gfp & ~__GFP_ZERO);
+	if (!obj)
+		return NULL;
+	atomic_long_inc(&kind->nr_live);
+	atomic_long_add(obm_usable_size(obj), &kind->live_bytes);
+	obj_fill(kind, obj, size, gfp);
+	return obj;
+}
+EXPORT_SYMBOL_NS_GPL(obm_obj_new_size, OBM_NS);
+
+/* --- What an object is --- */
+
+static siphash_key_t id_key __ro_after_init;
+
+void __init obm_id_init(void)
+{
+	get_random_bytes(&id_key, sizeof(id_key));
+}
+
+/**
+ * obm_obj_id() - a number for an object, to show to people
+ * @obj: the object
+ *
+ * CPython's id() is the address. This is a hash of it, with a key drawn when the
+ * module was loaded: the same as long as the object lives, and of no use to who
+ * would like to know where that is.
+ *
+ * Context: Any context.
+ * Return: the number; two objects that live may have the same one, with a chance
+ * of 2^-64.
+ */
+u64 obm_obj_id(const struct obm_obj *obj)
+{
+	return siphash_1u64((unsigned long)obj, &id_key);
+}
+EXPORT_SYMBOL_NS_GPL(obm_obj_id, OBM_NS);
+
+/**
+ * obm_obj_type() - the type of an object
+ * @obj: the object
+ *
+ * Context: Any context.
+ * Return: the type that it was made with.
+ */
+struct obm_type *obm_obj_type(const struct obm_obj *obj)
+{
+	return obj->kind->type;
+}
+EXPORT_SYMBOL_NS_GPL(obm_obj_type, OBM_NS);
+
+/**
+ * obm_obj_heap() - the heap of an object
+ * @obj: the object
+ *
+ * Context: Any context.
+ * Return: the heap that it is in.
+ */
+struct obm_heap *obm_obj_heap(const struct obm_obj *obj)
+{
+	return obj->kind->heap;
+}
+EXPORT_SYMBOL_NS_GPL(obm_obj_heap, OBM_NS);
+
+/* Bytes that an object takes. */
+size_t obm_obj_bytes(const struct obm_obj *obj)
+{
+	const struct obm_kind *kind = obj->kind;
+
+	return kind->cache ? obm_cache_usable_size(kind->cache) :
+			     obm_usable_size(obj);
+}
