@@ -266,7 +266,8 @@ static void step_finalize(struct dying *d, bool may_sleep)
 	dying_pop(d);
 	atomic_set(&obj->in, 0);
 	atomic_set(&obj->out, obj_count_links(obj));
-	atomic64_add(OBM_WORD_OP + 1, &obj->word);
+	/* Fully ordered: the collector, who sees the count, may see those. */
+	atomic64_fetch_add(OBM_WORD_OP + 1, &obj->word);
 	c = call_begin(may_sleep);
 	type->finalize(obj);
 	first = call_end(&c, obj, "finalize");

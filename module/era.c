@@ -19,6 +19,19 @@ static unsigned int gather_cpu(struct obm_gc *gc, struct obm_gc_cpu *cpu,
 	return nr;
 }
 
+/*
+ * Waits for a grace period of RCU. Other CPUs are interrupted for it only if
+ * somebody waits for us.
+ */
+void obm_gc_synchronize(struct obm_gc *gc)
+{
+	lockdep_assert_held(&gc->mutex);
+	if (gc->patient)
+		synchronize_rcu();
+	else
+		synchronize_rcu_expedited();
+}
+
 /**
  * obm_gc_begin() - make the era odd, and gather new objects
  * @gc: the collector
@@ -40,7 +53,7 @@ void obm_gc_begin(struct obm_gc *gc)
 	WRITE_ONCE(gc->era, gc->era + 1);
 	raw_spin_unlock_irq(&gc->lock);
 	/* For those who read the era with preemption disabled: object.c. */
-	synchronize_rcu_expedited();
+	obm_gc_synchronize(gc);
 	for_each_possible_cpu(cpu)
 		nr += gather_cpu(gc, per_cpu_ptr(gc->cpus, cpu), half);
 	raw_spin_lock_irq(&gc->lock);

@@ -350,12 +350,14 @@ static void gc_work(struct work_struct *work)
 	if (!atomic_xchg(&gc->kicked, 0))
 		return;
 	mutex_lock(&gc->mutex);
+	gc->patient = true;
 	if (young_are_many(gc)) {
 		collect_one(gc, generation_due(gc));
 	} else if (atomic_read(&gc->nr_limbo)) {
 		obm_gc_begin(gc);
 		obm_gc_end(gc);
 	}
+	gc->patient = false;
 	mutex_unlock(&gc->mutex);
 }
 

@@ -367,7 +367,7 @@ static void graph_decide(struct graph *graph, u64 start)
 	graph_freeze(graph);
 	if (list_empty(graph->lost))
 		return;
-	synchronize_rcu_expedited();
+	obm_gc_synchronize(graph->gc);
 	for (tries = 0; tries < CHECK_MANY && !graph->doubtful; tries++) {
 		if (!graph_check(graph))
 			continue;

@@ -159,6 +159,7 @@ struct obm_generation {
  * @nr_limbo: A: about how many of them are to be had by gathering
  * @mutex: who collects, freezes, or lists objects
  * @collector: G: the task that collects
+ * @patient: G: nobody waits for the collection that is going on
  * @mode: G: what is done with garbage
  * @generations: G
  * @pending: G: survivors of generation 1 that no full collection has seen
@@ -191,6 +192,7 @@ struct obm_gc {
 	atomic_t nr_limbo;
 	struct mutex mutex;	/* level 0 */
 	struct task_struct *collector;
+	bool patient;
 	enum obm_gc_mode mode;
 	struct obm_generation generations[OBM_NR_GENERATIONS];
 	unsigned long pending;
@@ -345,6 +347,7 @@ void obm_graph_thaw(struct obm_gc *gc, struct list_head *lost);
 /* era.c: who has all objects to himself */
 void obm_era_init(struct obm_gc *gc);
 void obm_era_flush(struct obm_gc *gc);
+void obm_gc_synchronize(struct obm_gc *gc);
 void obm_gc_begin(struct obm_gc *gc);
 void obm_gc_end(struct obm_gc *gc);
 int obm_gc_walk(struct obm_heap *heap,

@@ -72,7 +72,7 @@ bool obm_suspect(struct obm_gc *gc, struct obm_obj *obj)
 	unsigned int i;
 
 	for (i = 0; i < 3; i++) {
-		synchronize_rcu_expedited();
+		obm_gc_synchronize(gc);
 		if (!obm_links_differ(obj, &links, visit_count))
 			return false;
 	}
