@@ -12,7 +12,7 @@
  *		reference cannot take one unseen
  *	wait	for a grace period: links that were being cleared are clear, and
  *		their operations added
- *	check	until nobody has to be rescued any more
+ *	check	as freeze; wait and check until nobody has to be rescued any more
  *	doom	if no frozen object has been got at meanwhile, at one instant
  *
  * No recursion, no memory: lists, and what the objects have room for. Whatever
@@ -317,8 +317,10 @@ static bool obj_is_doubtful(struct graph *graph, struct obm_obj *obj, u64 word)
 
 	if (likely(in == word_count(word)))
 		return false;
-	/* Else it has been set or cleared since. */
-	if (atomic64_read(&obj->word) == word)
+	/* Or a link is just being cleared: then it is an operation by now. */
+	obm_gc_synchronize(graph->gc);
+	if (atomic64_read(&obj->word) == word &&
+	    atomic_read(&obj->in) == in)
 		obm_suspect_visitor(graph->gc, obj, graph->base, graph->lost,
 				    word_count(word), in);
 	return true;
@@ -367,8 +369,8 @@ static void graph_decide(struct graph *graph, u64 start)
 	graph_freeze(graph);
 	if (list_empty(graph->lost))
 		return;
-	obm_gc_synchronize(graph->gc);
 	for (tries = 0; tries < CHECK_MANY && !graph->doubtful; tries++) {
+		obm_gc_synchronize(graph->gc);
 		if (!graph_check(graph))
 			continue;
 		if (ktime_get_ns() - start > LOOK_MAX_NS)
