@@ -19,6 +19,7 @@
  * arena < mixed, node, put, raw < mag < front < heap < alloc, bulk, cache < rcu.
  * shrink gives back for the kernel what it finds below heap. stats, validate, proc
  * and debugfs look. heap ends its caches, and front has objects constructed.
+ * What is made of all that, counted objects, is in object.h; heap ends those, too.
  *
  * Lock order:
  *   1. obm_heaps_lock	(mutex)		which heaps there are, and caches
