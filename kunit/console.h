@@ -155,7 +155,8 @@ static inline void mistake_end(struct kunit *test, struct mistake *m,
 	static const char *const titles[OBM_NR_BAD] = {
 		"foreign pointer", "misaligned pointer", "interior pointer",
 		"stale pointer", "double free", "wrong heap", "wrong size",
-		"__GFP_NOFAIL above one page",
+		"__GFP_NOFAIL above one page", "misbehaving type",
+		"bad reference",
 	};
 	struct obm_stats now;
 	char title[80];

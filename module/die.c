@@ -115,10 +115,21 @@ static bool obj_may_sleep(const struct obm_obj *obj)
 	return obj->kind->type->flags & OBM_TYPE_MAY_SLEEP;
 }
 
+/* Whether its callbacks may be called in this context, if it is not the worker's. */
+static bool obj_may_die_here(const struct obm_obj *obj)
+{
+	unsigned int flags = obj->kind->type->flags;
+
+	if (likely(!(flags & (OBM_TYPE_MAY_SLEEP | OBM_TYPE_IRQS_ON))))
+		return true;
+	return !(flags & OBM_TYPE_MAY_SLEEP) && !in_hardirq() &&
+	       !irqs_disabled();
+}
+
 /* Who cannot die in this loop dies in its own heap's. */
 static bool dying_takes(struct dying *d, struct obm_obj *obj)
 {
-	if (obj->kind->gc == d->gc && (d->sleeps || !obj_may_sleep(obj)))
+	if (obj->kind->gc == d->gc && (d->sleeps || obj_may_die_here(obj)))
 		return true;
 	leave_to_worker(obj);
 	return false;
@@ -284,7 +295,9 @@ static void step_weak(struct dying *d)
 	struct obm_obj *obj = entry_obj(d->top);
 	struct obm_weakref *calls = NULL, *turned = NULL, *weak;
 
-	dying_next_phase(d, PHASE_CLEAR);
+	/* Not once more, if the collector has cleared it. */
+	dying_next_phase(d, obj->marks & OBM_MARK_CLEARED ? PHASE_LINKS :
+							    PHASE_CLEAR);
 	if (READ_ONCE(obj->marks) & OBM_MARK_WEAK)
 		obm_weak_clear(obj, &calls);
 	while (calls) {
@@ -314,6 +327,17 @@ static void step_call(struct dying *d)
 	obm_obj_put(obj);
 	first = call_end(&c, obj, "callback");
 	dying_push_list(d, first);
+}
+
+static int visit_any(struct obm_ref *ref, void *arg)
+{
+	return !!READ_ONCE(ref->target);
+}
+
+/* Whether an object has any links. */
+bool obm_obj_has_links(struct obm_obj *obj)
+{
+	return obm_obj_traverse(obj, visit_any, NULL);
 }
 
 static void step_clear(struct dying *d, bool may_sleep)
@@ -496,6 +520,10 @@ void obm_obj_die(struct obm_obj *obj)
 		obm_obj_free(obj);
 		return;
 	}
+	if (unlikely(READ_ONCE(obj->marks) & OBM_MARK_UNSEEN)) {
+		obm_obj_free(obj);
+		return;
+	}
 	if (obj_is_noted(obj) || !dying_takes(&d, obj))
 		return;
 	dying_push(&d, obj, PHASE_FINALIZE);
@@ -545,6 +573,7 @@ void obm_obj_clear(struct obm_obj *obj)
 		obm_obj_clear_links(obj);
 		return;
 	}
+	obm_obj_mark(obj, OBM_MARK_CLEARED);
 	c = call_begin(obj_may_sleep(obj));
 	type->clear(obj);
 	dying_push_list(&d, call_end(&c, obj, "clear"));

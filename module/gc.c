@@ -78,11 +78,6 @@ static bool garbage_finalize(struct list_head *garbage)
 	return called;
 }
 
-static int visit_any(struct obm_ref *ref, void *arg)
-{
-	return !!READ_ONCE(ref->target);
-}
-
 /*
  * Lets garbage go of its links. Who did not is left in @stubborn; all others are
  * in @old, also those that are dead by now and wait for the era to end.
@@ -101,7 +96,7 @@ static void garbage_clear(struct list_head *garbage, struct list_head *old,
 		}
 		obm_obj_clear(obj);
 		stays = unlikely(obj->kind->type->clear) &&
-			obm_obj_traverse(obj, visit_any, NULL);
+			obm_obj_has_links(obj);
 		atomic64_andnot(OBM_WORD_FROZEN, &obj->word);
 		obj->color = OBM_COLOR_NONE;
 		list_move_tail(&obj->link, stays ? stubborn : old);
@@ -123,10 +118,12 @@ static unsigned long garbage_keep(struct obm_gc *gc, struct list_head *stubborn,
 			continue;
 		}
 		obj->place = OBM_PLACE_GARBAGE;
-		nr++;
-		obm_report_object(gc->heap, OBM_BAD_TYPE, obj->kind->type,
-				  "clear of object %016llx left links as they were",
-				  obm_obj_id(obj));
+		/* One report for all: they are in the list. */
+		if (!nr++)
+			obm_report_object(gc->heap, OBM_BAD_TYPE,
+					  obj->kind->type,
+					  "clear left links of object %016llx",
+					  obm_obj_id(obj));
 	}
 	list_splice_tail_init(stubborn, &gc->shared[OBM_GC_GARBAGE]);
 	return nr;
@@ -404,11 +401,43 @@ void obm_gc_init(struct obm_gc *gc)
 	gc->enabled = true;
 }
 
+/*
+ * Immortal objects live as long as their heap. In an odd era, as the end of one
+ * may be that of others in the list.
+ */
+static void list_end_immortals(struct obm_gc *gc, struct list_head *list)
+{
+	struct obm_obj *obj;
+
+	list_for_each_entry(obj, list, link) {
+		if (!(READ_ONCE(obj->marks) & OBM_MARK_IMMORTAL))
+			continue;
+		/* Links to it are all that is known; and one is ours. */
+		atomic64_set(&obj->word, atomic_read(&obj->in) + 1);
+		obm_obj_put(obj);
+		cond_resched();
+	}
+}
+
+static void end_immortals(struct obm_gc *gc)
+{
+	unsigned int i;
+
+	mutex_lock(&gc->mutex);
+	obm_gc_begin(gc);
+	for (i = 0; i < OBM_NR_SHARED; i++)
+		list_end_immortals(gc, &gc->shared[i]);
+	obm_gc_end(gc);
+	mutex_unlock(&gc->mutex);
+}
+
 /* The heap is being destroyed: garbage is freed, and the worker ended. */
 void obm_gc_stop(struct obm_gc *gc)
 {
 	obm_gc_disable(gc->heap);
 	obm_obj_flush(gc->heap);
+	end_immortals(gc);
+	obm_gc_unfreeze(gc->heap);
 	if (gc->mode == OBM_GC_FREE)
 		obm_gc_collect(gc->heap, OBM_NR_GENERATIONS - 1);
 	obm_obj_flush(gc->heap);

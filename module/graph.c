@@ -38,6 +38,7 @@
  * @base: the objects; in the end those that live
  * @lost: in the end those that do not
  * @saved: rescued, and yet to be looked through
+ * @odd: one that is visited more often than it has references, or NULL
  * @nr_base: how many there were
  * @nr_lost: how many are lost
  * @nr_steps: objects passed, to let others run now and then
@@ -49,6 +50,7 @@ struct graph {
 	struct list_head *base;
 	struct list_head *lost;
 	struct list_head saved;
+	struct obm_obj *odd;
 	unsigned long nr_base;
 	unsigned long nr_lost;
 	unsigned int nr_steps;
@@ -219,6 +221,8 @@ static void graph_part(struct graph *graph)
 	for (obj = list_first_entry(graph->base, struct obm_obj, link);
 	     !list_entry_is_head(obj, graph->base, link); obj = next) {
 		if (obj->refs) {
+			if (unlikely(obj->refs < 0))
+				graph->odd = obj;
 			look_through(graph, obj, visit_reach, visit_reach_far);
 			obj->color = OBM_COLOR_NONE;
 			next = list_next_entry(obj, link);
@@ -229,6 +233,20 @@ static void graph_part(struct graph *graph)
 		}
 		graph_step(graph);
 	}
+}
+
+/* If nothing has happened to the object, somebody visits links that are none. */
+static void graph_report_odd(struct graph *graph)
+{
+	struct obm_obj *obj = graph->odd;
+	u64 word;
+
+	obm_gc_synchronize(graph->gc);
+	word = atomic64_read(&obj->word);
+	if (word_is_still(word) && word_count(word))
+		obm_suspect_visitor(graph->gc, obj, graph->base, graph->lost,
+				    word_count(word) - obj->refs,
+				    atomic_read(&obj->in));
 }
 
 /* --- Rescue --- */
@@ -420,6 +438,8 @@ unsigned long obm_graph_deduce(struct obm_gc *gc, struct list_head *base,
 		graph_clear_colors(&graph);
 	} else {
 		graph_part(&graph);
+		if (unlikely(graph.odd))
+			graph_report_odd(&graph);
 		if (!list_empty(lost))
 			graph_decide(&graph, start);
 	}

@@ -463,6 +463,7 @@ enum obm_bad obm_block_find(const void *ptr, struct obm_block *block);
 void obm_rcu_init(void);
 void obm_rcu_create(struct obm_heap *heap);
 void obm_rcu_drain(struct obm_heap *heap);
+void obm_rcu_wait(struct obm_heap *heap);
 
 /* heap.c */
 int obm_name_check(const char *name);
@@ -471,7 +472,18 @@ int obm_heap_init(void);
 void obm_heap_exit(void);
 size_t obm_heap_trim_all(void);
 
+/**
+ * struct obm_shrink_more - a layer above that can be asked for memory, too
+ * @count: pages of a node that it might give
+ * @kick: it is to give so many pages of a node, later; in any context
+ */
+struct obm_shrink_more {
+	unsigned long (*count)(int nid);
+	void (*kick)(int nid, unsigned long nr);
+};
+
 /* shrink.c */
+extern const struct obm_shrink_more *obm_shrink_more;
 unsigned long obm_shrink_count(int nid);
 unsigned long obm_shrink_scan(int nid, unsigned long nr);
 int obm_shrink_init(void);

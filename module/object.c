@@ -85,6 +85,9 @@ static __always_inline bool obj_untrack(struct obm_gc *gc, struct obm_obj *obj,
 
 /* --- Memory --- */
 
+/* Objects that an allocation asks for before it tries again. */
+#define EVICT_FEW	16
+
 static noinline void obj_free_odd(struct obm_kind *kind, struct obm_obj *obj)
 {
 	if (!kind->cache) {
@@ -198,12 +201,27 @@ static __always_inline void obj_fill(struct obm_kind *kind, struct obm_obj *obj,
 		obj->place = OBM_PLACE_NONE;
 }
 
+/* What owners can do without goes first, a few at a time. */
+static noinline void *new_evict(struct obm_kind *kind, size_t size, gfp_t gfp)
+{
+	void *ptr = NULL;
+
+	while (!ptr && gfpflags_allow_blocking(gfp) &&
+	       obm_evict(kind->gc, EVICT_FEW))
+		ptr = kind->cache ? obm_cache_alloc(kind->cache, gfp) :
+				    obm_alloc(kind->heap, size, gfp);
+	return ptr;
+}
+
 /**
  * obm_obj_new() - make an object
  * @heap: the heap that it is to be in
  * @type: its type, registered and not of %OBM_TYPE_VAR_SIZE
  * @gfp: as for obm_cache_alloc(). With __GFP_ZERO all behind struct obm_obj is
  *	 zeroes, whatever the constructor did
+ *
+ * If there is no room and @gfp may sleep, owners of other objects in the heap are
+ * asked for some (evict of struct obm_type).
  *
  * Context: Any context but NMI, as @gfp says; but see obm_type_prepare() for the
  * first object of a type in a heap.
@@ -222,8 +240,11 @@ void *obm_obj_new(struct obm_heap *heap, struct obm_type *type, gfp_t gfp)
 		return NULL;
 	}
 	obj = obm_cache_alloc(kind->cache, gfp & ~__GFP_ZERO);
-	if (unlikely(!obj))
-		return NULL;
+	if (unlikely(!obj)) {
+		obj = new_evict(kind, type->size, gfp & ~__GFP_ZERO);
+		if (!obj)
+			return NULL;
+	}
 	obj_fill(kind, obj, type->size, gfp);
 	return obj;
 }
@@ -254,8 +275,11 @@ void *obm_obj_new_size(struct obm_heap *heap, struct obm_type *type,
 		return NULL;
 	}
 	obj = obm_alloc(heap, size, gfp & ~__GFP_ZERO);
-	if (!obj)
-		return NULL;
+	if (unlikely(!obj)) {
+		obj = new_evict(kind, size, gfp & ~__GFP_ZERO);
+		if (!obj)
+			return NULL;
+	}
 	atomic_long_inc(&kind->nr_live);
 	atomic_long_add(obm_usable_size(obj), &kind->live_bytes);
 	obj_fill(kind, obj, size, gfp);

@@ -59,6 +59,9 @@ enum obm_color {
 /* Marks; changed under gc->weak_lock. */
 #define OBM_MARK_WEAK		BIT(0)	/* there are weak references to it */
 #define OBM_MARK_FINALIZED	BIT(1)
+#define OBM_MARK_UNSEEN		BIT(2)	/* no callback is to hear of it */
+#define OBM_MARK_IMMORTAL	BIT(4)
+#define OBM_MARK_CLEARED	BIT(3)	/* the collector has called clear */
 
 /*
  * The links of an object, and above them how often one has changed. More of them
@@ -95,6 +98,7 @@ static_assert(2 * CONFIG_NR_CPUS <= OBM_PLACE_SHARED);
  * @tracked: I: the type has links: its objects are in lists
  * @flushed: T: by who unregisters the type: what is dead of it is gone
  * @plain: I: no callbacks, and links in the object only
+ * @evicts: I: its owner can be asked for objects
  * @rcu: defers the release
  */
 struct obm_kind {
@@ -108,6 +112,7 @@ struct obm_kind {
 	atomic_long_t live_bytes;
 	bool tracked;
 	bool plain;
+	bool evicts;
 	bool flushed;
 	struct rcu_head rcu;
 };
@@ -175,6 +180,11 @@ struct obm_generation {
  * @dying: the stack of those that are too many; die.c
  * @limbo_work: empties limbo of who came late
  * @kind_list: T: kinds
+ * @interned: values that are shared, when there are any; set once (cmpxchg)
+ * @evict_work: asks owners for objects when memory is short
+ * @evict_pages: A: how much it is to ask for
+ * @evict_later: in jiffies, until when it is of no use; a peek
+ * @evict_ended: it is not to be queued any more; read under RCU
  * @rcu: defers the release
  */
 struct obm_gc {
@@ -208,6 +218,11 @@ struct obm_gc {
 	unsigned long dying;
 	struct rcu_work limbo_work;
 	struct list_head kind_list;
+	struct obm_interned *interned;
+	struct work_struct evict_work;
+	atomic_long_t evict_pages;
+	unsigned long evict_later;
+	bool evict_ended;
 	struct rcu_head rcu;
 };
 
@@ -277,6 +292,8 @@ struct obm_gc *obm_gc_of(struct obm_heap *heap);
 struct obm_gc *obm_gc_make(struct obm_heap *heap);
 struct obm_kind *obm_kind_get(struct obm_heap *heap, struct obm_type *type,
 			      gfp_t gfp);
+bool obm_objects_charge(struct obm_heap *heap, size_t bytes);
+void obm_objects_uncharge(struct obm_heap *heap, size_t bytes);
 unsigned long obm_kind_nr_live(struct obm_kind *kind);
 unsigned long obm_kind_nr_cached(struct obm_kind *kind);
 u64 obm_kind_nr_allocs(struct obm_kind *kind);
@@ -308,6 +325,7 @@ int obm_obj_traverse(struct obm_obj *obj, obm_visit_t visit, void *arg);
 void obm_obj_die(struct obm_obj *obj);
 void obm_obj_clear(struct obm_obj *obj);
 void obm_obj_clear_links(struct obm_obj *obj);
+bool obm_obj_has_links(struct obm_obj *obj);
 bool obm_obj_finalize(struct obm_obj *obj);
 void obm_weak_call(struct obm_weakref *weak);
 void obm_dying_work(struct obm_gc *gc);
@@ -361,5 +379,17 @@ void obm_gc_kick(struct obm_gc *gc);
 
 /* steer.c */
 unsigned int obm_gc_nr_young(struct obm_gc *gc);
+
+/* intern.c: values that are shared */
+int obm_intern_init(void);
+void obm_intern_exit(void);
+void obm_intern_end(struct obm_gc *gc);
+
+/* evict.c: objects that owners can do without */
+unsigned long obm_evict(struct obm_gc *gc, unsigned long nr);
+void obm_evict_init(void);
+void obm_evict_exit(void);
+void obm_evict_begin(struct obm_gc *gc);
+void obm_evict_end(struct obm_gc *gc);
 
 #endif /* OBM_OBJECT_PRIVATE_H */

@@ -206,6 +206,23 @@ void obm_rcu_drain(struct obm_heap *heap)
 	flush_work(&heap->rcu_work);
 }
 
+/**
+ * obm_rcu_wait() - wait until the blocks are free that wait for RCU just now
+ * @heap: the heap
+ *
+ * Context: Process context, may sleep.
+ */
+void obm_rcu_wait(struct obm_heap *heap)
+{
+	unsigned int i;
+
+	/* Twice: they may have come after those that are waited for. */
+	for (i = 0; i < 2 && atomic_read(&heap->rcu_busy); i++) {
+		rcu_barrier();
+		flush_work(&heap->rcu_work);
+	}
+}
+
 void __init obm_rcu_init(void)
 {
 	rcu_secret = get_random_long();

@@ -62,10 +62,14 @@ EXPORT_SYMBOL_NS_GPL(__obm_obj_last_put, OBM_NS);
  * obm_obj_make_immortal() - let an object be for as long as its heap
  * @obj: the object; the caller has a reference, and may keep it or put it
  *
- * Context: Any context.
+ * With the heap it ends as others do with their last reference. Of a leaf nobody
+ * knows where it is then: it is reported as a leak.
+ *
+ * Context: Any context but NMI.
  */
 void obm_obj_make_immortal(struct obm_obj *obj)
 {
+	obm_obj_mark(obj, OBM_MARK_IMMORTAL);
 	word_saturate(obj);
 }
 EXPORT_SYMBOL_NS_GPL(obm_obj_make_immortal, OBM_NS);

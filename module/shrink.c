@@ -14,6 +14,12 @@
  */
 #include "internal.h"
 
+/*
+ * Who sets it is above us, and gives what clients hold: that may take long, so it
+ * is done by others, and seen the next time.
+ */
+const struct obm_shrink_more *obm_shrink_more;
+
 /* The place in obm_heaps of the heap that is the next to give; M. */
 static unsigned int shrink_turn;
 
@@ -122,14 +128,17 @@ static unsigned long shrink_heaps(int nid, unsigned long nr,
  */
 unsigned long obm_shrink_scan(int nid, unsigned long nr)
 {
-	unsigned long freed;
+	const struct obm_shrink_more *more = READ_ONCE(obm_shrink_more);
+	unsigned long freed = 0;
 
-	if (!mutex_trylock(&obm_heaps_lock))
-		return SHRINK_STOP;
-	freed = shrink_heaps(nid, nr, give_unused);
-	if (freed < nr)
-		freed += shrink_heaps(nid, nr - freed, give_waiting);
-	mutex_unlock(&obm_heaps_lock);
+	if (mutex_trylock(&obm_heaps_lock)) {
+		freed = shrink_heaps(nid, nr, give_unused);
+		if (freed < nr)
+			freed += shrink_heaps(nid, nr - freed, give_waiting);
+		mutex_unlock(&obm_heaps_lock);
+	}
+	if (more && freed < nr)
+		more->kick(nid, nr - freed);
 	return freed ?: SHRINK_STOP;
 }
 EXPORT_SYMBOL_IF_KUNIT(obm_shrink_scan);
@@ -153,9 +162,12 @@ static unsigned long waiting_pages(void)
 static unsigned long count_objects(struct shrinker *unused,
 				   struct shrink_control *sc)
 {
-	unsigned long nr = obm_shrink_count(sc->nid);
+	const struct obm_shrink_more *more = READ_ONCE(obm_shrink_more);
+	unsigned long nr = obm_shrink_count(sc->nid) ?: waiting_pages();
 
-	return nr ?: waiting_pages() ?: SHRINK_EMPTY;
+	if (more)
+		nr += more->count(sc->nid);
+	return nr ?: SHRINK_EMPTY;
 }
 
 static unsigned long scan_objects(struct shrinker *unused,

@@ -111,7 +111,7 @@ EXPORT_SYMBOL_NS_GPL(obm_type_register, OBM_NS);
 /* --- Kinds --- */
 
 /* What objects cost a heap besides their memory; at its limit, false. */
-static bool objects_charge(struct obm_heap *heap, size_t bytes)
+bool obm_objects_charge(struct obm_heap *heap, size_t bytes)
 {
 	if (!obm_charge(heap, bytes, GFP_KERNEL))
 		return false;
@@ -120,7 +120,7 @@ static bool objects_charge(struct obm_heap *heap, size_t bytes)
 	return true;
 }
 
-static void objects_uncharge(struct obm_heap *heap, size_t bytes)
+void obm_objects_uncharge(struct obm_heap *heap, size_t bytes)
 {
 	atomic_long_sub(bytes, &heap->object_bytes);
 	obm_uncharge(heap, bytes);
@@ -159,6 +159,7 @@ static struct obm_gc *gc_new(struct obm_heap *heap)
 	}
 	gc->heap = heap;
 	obm_gc_init(gc);
+	obm_evict_begin(gc);
 	return gc;
 }
 
@@ -182,11 +183,11 @@ static struct obm_gc *gc_make_locked(struct obm_heap *heap)
 	lockdep_assert_held(&obm_types_lock);
 	if (gc)
 		return gc;
-	if (!objects_charge(heap, gc_bytes()))
+	if (!obm_objects_charge(heap, gc_bytes()))
 		return NULL;
 	gc = gc_new(heap);
 	if (!gc) {
-		objects_uncharge(heap, gc_bytes());
+		obm_objects_uncharge(heap, gc_bytes());
 		return NULL;
 	}
 	/* Pairs with the acquire in obm_gc_of(). */
@@ -217,7 +218,8 @@ static struct obm_kind *kind_new(struct obm_gc *gc, struct obm_type *type)
 	kind->heap = gc->heap;
 	kind->type = type;
 	kind->tracked = type->nr_links || type->traverse ||
-			type->flags & OBM_TYPE_TRACKED;
+			type->evict || type->flags & OBM_TYPE_TRACKED;
+	kind->evicts = type->evict;
 	kind->plain = !type->traverse && !type->clear && !type->finalize &&
 		      !type->release;
 	if (type->flags & OBM_TYPE_VAR_SIZE)
@@ -251,11 +253,11 @@ static struct obm_kind *kind_make(struct obm_heap *heap, struct obm_type *type)
 		return NULL;
 	if (gc->kinds[type->nr])
 		return gc->kinds[type->nr];
-	if (!objects_charge(heap, sizeof(*kind)))
+	if (!obm_objects_charge(heap, sizeof(*kind)))
 		return NULL;
 	kind = kind_new(gc, type);
 	if (!kind) {
-		objects_uncharge(heap, sizeof(*kind));
+		obm_objects_uncharge(heap, sizeof(*kind));
 		return NULL;
 	}
 	list_add_tail(&kind->in_type, &type->kinds);
@@ -339,7 +341,7 @@ static void kind_end(struct obm_kind *kind)
 
 	kind_unlink(kind);
 	obm_cache_destroy(kind->cache);
-	objects_uncharge(heap, sizeof(*kind));
+	obm_objects_uncharge(heap, sizeof(*kind));
 	call_rcu(&kind->rcu, kind_free_rcu);
 }
 
@@ -477,15 +479,17 @@ void obm_objects_end(struct obm_heap *heap)
 
 	if (!gc)
 		return;
+	obm_evict_end(gc);
 	obm_gc_stop(gc);
+	obm_intern_end(gc);
 	mutex_lock(&obm_types_lock);
 	list_for_each_entry_safe(kind, next, &gc->kind_list, in_gc) {
 		kind_unlink(kind);
-		objects_uncharge(heap, sizeof(*kind));
+		obm_objects_uncharge(heap, sizeof(*kind));
 		call_rcu(&kind->rcu, kind_free_rcu);
 	}
 	mutex_unlock(&obm_types_lock);
-	objects_uncharge(heap, gc_bytes());
+	obm_objects_uncharge(heap, gc_bytes());
 	call_rcu(&gc->rcu, gc_free_rcu);
 }
 
@@ -499,12 +503,24 @@ int __init obm_objects_init(void)
 	obm_id_init();
 	err = obm_type_register(&obm_weakref_type);
 	if (err)
-		destroy_workqueue(obm_wq);
+		goto err_wq;
+	err = obm_intern_init();
+	if (err)
+		goto err_weakref;
+	obm_evict_init();
+	return 0;
+
+err_weakref:
+	obm_type_unregister(&obm_weakref_type);
+err_wq:
+	destroy_workqueue(obm_wq);
 	return err;
 }
 
 void obm_objects_exit(void)
 {
+	obm_evict_exit();
+	obm_intern_exit();
 	obm_type_unregister(&obm_weakref_type);
 	destroy_workqueue(obm_wq);
 	/* Kinds and collectors are freed by functions of this module. */

@@ -33,6 +33,7 @@
 #include <linux/list.h>
 #include <linux/llist.h>
 #include <linux/obmalloc.h>
+#include <linux/rhashtable-types.h>
 #include <linux/stddef.h>
 #include <linux/types.h>
 
@@ -130,10 +131,15 @@ typedef int (*obm_visit_t)(struct obm_ref *ref, void *arg);
 #define OBM_TYPE_VAR_SIZE	BIT(3)
 /* The collector counts its objects and lists them, though they have no links. */
 #define OBM_TYPE_TRACKED	BIT(4)
+/*
+ * Its callbacks need interrupts enabled, for locks that hard interrupts do not
+ * take: where they are not, a worker calls them, later.
+ */
+#define OBM_TYPE_IRQS_ON	BIT(5)
 
 #define OBM_TYPE_FLAGS							\
 	(OBM_TYPE_RCU | OBM_TYPE_MAY_SLEEP | OBM_TYPE_IMMUTABLE |	\
-	 OBM_TYPE_VAR_SIZE | OBM_TYPE_TRACKED)
+	 OBM_TYPE_VAR_SIZE | OBM_TYPE_TRACKED | OBM_TYPE_IRQS_ON)
 
 /**
  * struct obm_type - what objects of one structure have in common
@@ -154,9 +160,10 @@ typedef int (*obm_visit_t)(struct obm_ref *ref, void *arg);
  *	  in any context, also while others change the links: it takes the lock
  *	  that guards them (irqsave), or reads them under RCU. The object is
  *	  kept alive meanwhile. Must not get, put, set or clear
- * @clear: makes the object let go of its links, with obm_ref_clear(). NULL: all
- *	  that @traverse and @nr_links find is cleared, in this order: @nr_links
- *	  first
+ * @clear: makes the object let go of its links, with obm_ref_clear(); called by
+ *	  the collector, or when the object dies if that has not called it. NULL:
+ *	  all that @traverse and @nr_links find is cleared, in this order:
+ *	  @nr_links first
  * @finalize: called once in an object's life, before its links are cleared; may
  *	  resurrect it by making somebody hold a reference
  * @release: the last call: the links are gone; gives back what the object owns
@@ -396,7 +403,7 @@ struct obm_obj *obm_weakref_get(struct obm_weakref *weak);
 struct obm_bytes {
 	struct obm_obj obj;
 	/* private: */
-	void *interned;
+	struct rhash_head node;
 	/* public: */
 	size_t len;
 	u8 data[];
@@ -410,7 +417,7 @@ struct obm_bytes {
 struct obm_int {
 	struct obm_obj obj;
 	/* private: */
-	void *interned;
+	struct rhash_head node;
 	/* public: */
 	s64 value;
 };

@@ -19,6 +19,15 @@ complain() {
 	failed=1
 }
 
+# Those of objects, to which it is all one what is below them.
+is_of_objects() {
+	case $1 in
+	obm_gc_*|obm_object_*|obm_ref_*|obm_weak_*|obm_type_*|obm_intern_*|obm_copy_*|obm_evict_*)
+		return 0 ;;
+	esac
+	return 1
+}
+
 needs_front() {
 	case $1 in
 	obm_front*|obm_wide*|obm_bulk_*|obm_hard_*|obm_shrink_*|obm_rcu_*|obm_cache_*)
@@ -49,6 +58,8 @@ for file in kunit/*.ko; do
 	file=$(basename "$file" .ko)
 	if [ "$file" = obm_mixed_kunit ]; then
 		suite "" "$file" front_max=0
+	elif is_of_objects "$file"; then
+		suite "" "$file"
 	elif needs_front "$file"; then
 		suite "" "$file" compact=0
 	else

@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Eviction: objects that their owner can do without are asked for when memory is
+ * short, the oldest first. Asked is by an allocation that found no room and may
+ * sleep, and by a worker that the shrinker kicks; never inside of reclaim.
+ *
+ * The shared lists are gone through as the hand of a clock goes: what has been
+ * passed or asked goes to the end of its list. So a call does not begin with those
+ * again that have just refused, and does not know how long a list is: it ends where
+ * it meets the first that it has moved, to which it keeps a reference. Lists may be
+ * changed under gc->lock while the era is even; if it does not stay so, somebody
+ * else is at work, and memory will come from there.
+ *
+ * The owner is asked with no lock held and with a reference held, so its evict may
+ * do what it likes: put others, too, or make some. Nothing is allocated here.
+ */
+#include "object.h"
+
+#include <linux/sched.h>
+
+/* Objects passed in one section under gc->lock. */
+#define EVICT_STEPS	64
+/* Objects that are asked for between two of them. */
+#define EVICT_BATCH	16
+/* How long to wait for who collects. */
+#define EVICT_PATIENCE	(HZ / 2)
+/* How long a heap is left alone of which nothing was to be had. */
+#define EVICT_PAUSE	HZ
+
+/**
+ * struct evictor - somebody who asks for objects of a heap
+ * @gc: of the heap
+ * @era: while the lists may be changed
+ * @nr: objects that are wanted
+ * @bytes: and bytes of them
+ * @nr_got: objects that are gone
+ * @bytes_got: and their bytes
+ * @waits: some are freed only after a grace period
+ */
+struct evictor {
+	struct obm_gc *gc;
+	unsigned int era;
+	unsigned long nr;
+	unsigned long bytes;
+	unsigned long nr_got;
+	unsigned long bytes_got;
+	bool waits;
+};
+
+static bool evictor_is_done(const struct evictor *ev)
+{
+	return ev->nr_got >= ev->nr || ev->bytes_got >= ev->bytes;
+}
+
+/* --- A list --- */
+
+/**
+ * struct turn - of the hand, around one list
+ * @list: the list
+ * @first: the first object that was moved, with a reference
+ * @picked: those to ask for, each with a reference
+ * @nr: how many
+ * @over: there are no more
+ */
+struct turn {
+	struct list_head *list;
+	struct obm_obj *first;
+	struct obm_obj *picked[EVICT_BATCH];
+	unsigned int nr;
+	bool over;
+};
+
+/* Under gc->lock: @obj goes to the end, and is picked if it can be evicted. */
+static void turn_pass(struct turn *turn, struct obm_obj *obj)
+{
+	list_move_tail(&obj->link, turn->list);
+	/* One that dies leaves its list by itself. */
+	if (!obm_obj_refcount(obj) || (turn->first && !obj->kind->evicts) ||
+	    !obm_obj_get_unless_zero(obj))
+		return;
+	if (!turn->first) {
+		turn->first = obj;
+		if (!obj->kind->evicts)
+			return;
+		obm_obj_get(obj);
+	}
+	turn->picked[turn->nr++] = obj;
+}
+
+static void turn_pick(struct evictor *ev, struct turn *turn)
+{
+	unsigned long want = min(ev->nr - ev->nr_got, 0UL + EVICT_BATCH), flags;
+	struct obm_obj *obj, *next;
+	unsigned int steps = 0;
+
+	turn->nr = 0;
+	turn->over = true;
+	raw_spin_lock_irqsave(&ev->gc->lock, flags);
+	if (ev->gc->era != ev->era)
+		goto out;
+	list_for_each_entry_safe(obj, next, turn->list, link) {
+		if (obj == turn->first)
+			break;
+		if (steps++ == EVICT_STEPS || turn->nr == want) {
+			/* Nothing but dying ones: there will be memory. */
+			turn->over = !turn->first;
+			break;
+		}
+		turn_pass(turn, obj);
+	}
+out:
+	raw_spin_unlock_irqrestore(&ev->gc->lock, flags);
+}
+
+/* Objects count that nobody has when we have put them. */
+static void turn_ask(struct evictor *ev, struct turn *turn)
+{
+	const struct obm_type *type;
+	struct obm_obj *obj;
+	unsigned int i;
+
+	for (i = 0; i < turn->nr; i++) {
+		obj = turn->picked[i];
+		type = obj->kind->type;
+		if (!evictor_is_done(ev) && type->evict(obj) &&
+		    obm_obj_refcount(obj) == 1U + (obj == turn->first)) {
+			ev->nr_got++;
+			ev->bytes_got += obm_obj_bytes(obj);
+			ev->waits |= type->flags & OBM_TYPE_RCU;
+		}
+		obm_obj_put(obj);
+	}
+}
+
+static void evict_list(struct evictor *ev, unsigned int which)
+{
+	struct turn turn = { .list = &ev->gc->shared[which] };
+
+	do {
+		turn_pick(ev, &turn);
+		turn_ask(ev, &turn);
+		cond_resched();
+	} while (!turn.over && !evictor_is_done(ev));
+	if (turn.first)
+		obm_obj_put(turn.first);
+}
+
+/* --- All of a heap's --- */
+
+/* Waits until nobody collects; not if that is ourselves. */
+static bool era_calm(struct evictor *ev)
+{
+	unsigned long end = jiffies + EVICT_PATIENCE;
+	struct obm_gc *gc = ev->gc;
+
+	for (;;) {
+		ev->era = READ_ONCE(gc->era);
+		if (!era_is_busy(ev->era))
+			return true;
+		if (READ_ONCE(gc->collector) == current ||
+		    time_after(jiffies, end))
+			return false;
+		schedule_timeout_uninterruptible(1);
+	}
+}
+
+static void evict_lists(struct evictor *ev)
+{
+	static const u8 order[] = { OBM_GC_PERMANENT, 2, 1, 0 };
+	unsigned int i;
+
+	if (!era_calm(ev))
+		return;
+	for (i = 0; i < ARRAY_SIZE(order) && !evictor_is_done(ev); i++)
+		evict_list(ev, order[i]);
+}
+
+/* New objects, which are in no list that is shared; a peek. */
+static bool gc_has_young(struct obm_gc *gc)
+{
+	struct obm_gc_cpu *of_cpu;
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu) {
+		of_cpu = per_cpu_ptr(gc->cpus, cpu);
+		if (!list_empty(&of_cpu->young[0]) ||
+		    !list_empty(&of_cpu->young[1]))
+			return true;
+	}
+	return !list_empty(&gc->newborn);
+}
+
+/* Makes them be in one. */
+static bool evict_gather(struct obm_gc *gc)
+{
+	if (!gc_has_young(gc) || !mutex_trylock(&gc->mutex))
+		return false;
+	obm_gc_begin(gc);
+	obm_gc_end(gc);
+	mutex_unlock(&gc->mutex);
+	return true;
+}
+
+static bool gc_evicts(struct obm_gc *gc)
+{
+	struct obm_kind *kind;
+	bool evicts = false;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(kind, &gc->kind_list, in_gc)
+		evicts |= kind->evicts;
+	rcu_read_unlock();
+	return evicts;
+}
+
+static void evict(struct evictor *ev)
+{
+	evict_lists(ev);
+	if (!ev->nr_got && evict_gather(ev->gc))
+		evict_lists(ev);
+	if (ev->waits)
+		obm_rcu_wait(ev->gc->heap);
+}
+
+/**
+ * obm_evict() - ask owners for objects that they can do without
+ * @gc: the collector of the heap
+ * @nr: how many
+ *
+ * The permanent generation comes first, then the oldest. If nothing was to be had
+ * of them, those are asked for, too, that are new.
+ *
+ * Context: Process context, may sleep; nothing in reclaim, or if who collects calls.
+ * Return: how many objects nobody has any more.
+ */
+unsigned long obm_evict(struct obm_gc *gc, unsigned long nr)
+{
+	struct evictor ev = { .gc = gc, .nr = nr, .bytes = ULONG_MAX };
+
+	if (current->flags & PF_MEMALLOC || !gc_evicts(gc))
+		return 0;
+	evict(&ev);
+	return ev.nr_got;
+}
+
+/* --- Pressure --- */
+
+/* What is in pools of objects that can be evicted; how many go, their owners know. */
+static unsigned long kind_pages(struct obm_kind *kind, int nid)
+{
+	unsigned int order;
+
+	if (kind->cache) {
+		order = obm_classes[kind->cache->set.ci].order;
+		return READ_ONCE(kind->cache->classes[nid].nr_pools) << order;
+	}
+	/* Where they are is not known. */
+	if (nid != first_node(node_states[N_MEMORY]))
+		return 0;
+	return atomic_long_read(&kind->live_bytes) >> PAGE_SHIFT;
+}
+
+/* Under RCU. */
+static unsigned long gc_pages(struct obm_gc *gc, int nid)
+{
+	struct obm_kind *kind;
+	unsigned long nr = 0;
+
+	if (READ_ONCE(gc->evict_ended) ||
+	    time_before(jiffies, READ_ONCE(gc->evict_later)))
+		return 0;
+	list_for_each_entry_rcu(kind, &gc->kind_list, in_gc)
+		if (kind->evicts)
+			nr += kind_pages(kind, nid);
+	return nr;
+}
+
+/* Pages of a node that owners might give. Context: any. */
+static unsigned long evict_count(int nid)
+{
+	unsigned long nr = 0;
+	struct obm_heap *heap;
+	struct obm_gc *gc;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(heap, &obm_heaps, link) {
+		gc = obm_gc_of(heap);
+		if (gc)
+			nr += gc_pages(gc, nid);
+	}
+	rcu_read_unlock();
+	return nr;
+}
+
+/* Lets workers ask for that many pages, each heap for its share. Context: any. */
+static void evict_kick(int nid, unsigned long nr)
+{
+	unsigned long total = evict_count(nid), pages;
+	struct obm_heap *heap;
+	struct obm_gc *gc;
+
+	nr = min(nr, total);
+	if (!nr)
+		return;
+	rcu_read_lock();
+	list_for_each_entry_rcu(heap, &obm_heaps, link) {
+		gc = obm_gc_of(heap);
+		pages = gc ? gc_pages(gc, nid) : 0;
+		if (!pages)
+			continue;
+		pages = div64_ul((u64)nr * pages + total - 1, total);
+		atomic_long_add(pages, &gc->evict_pages);
+		queue_work(obm_wq, &gc->evict_work);
+	}
+	rcu_read_unlock();
+}
+
+static void evict_work(struct work_struct *work)
+{
+	struct obm_gc *gc = container_of(work, struct obm_gc, evict_work);
+	unsigned long pages = atomic_long_xchg(&gc->evict_pages, 0), before;
+	struct evictor ev = {
+		.gc = gc,
+		.nr = ULONG_MAX,
+		.bytes = min(pages, ULONG_MAX >> PAGE_SHIFT) << PAGE_SHIFT,
+	};
+
+	do {
+		before = ev.nr_got;
+		evict(&ev);
+	} while (ev.nr_got != before && !evictor_is_done(&ev));
+	if (ev.nr_got)
+		obm_heap_trim(gc->heap);
+	else
+		WRITE_ONCE(gc->evict_later, jiffies + EVICT_PAUSE);
+}
+
+void obm_evict_begin(struct obm_gc *gc)
+{
+	INIT_WORK(&gc->evict_work, evict_work);
+	gc->evict_later = jiffies;
+}
+
+/**
+ * obm_evict_end() - ask for no more objects of a heap that is being destroyed
+ * @gc: its collector
+ *
+ * Context: Process context, may sleep.
+ */
+void obm_evict_end(struct obm_gc *gc)
+{
+	WRITE_ONCE(gc->evict_ended, true);
+	if (!gc_evicts(gc))
+		return;
+	/* Who has not seen that has queued the work. */
+	synchronize_rcu_expedited();
+	cancel_work_sync(&gc->evict_work);
+}
+
+static const struct obm_shrink_more evict_more = {
+	.count = evict_count,
+	.kick = evict_kick,
+};
+
+void __init obm_evict_init(void)
+{
+	WRITE_ONCE(obm_shrink_more, &evict_more);
+}
+
+void obm_evict_exit(void)
+{
+	WRITE_ONCE(obm_shrink_more, NULL);
+}
