@@ -7,6 +7,8 @@ KVER	?= $(or $(KERNELRELEASE),$(shell uname -r))
 KDIR	?= /lib/modules/$(KVER)/build
 KERNEL	?=
 TRACE	?=
+SEED	?= 1
+N	?= 1000
 
 .DEFAULT_GOAL := modules
 
@@ -24,6 +26,7 @@ help: ## this list
 	@echo '  KDIR=DIR             headers to build against [$(KDIR)]'
 	@echo '  KERNEL=6.12|6.1      test kernel of run, replay, test-kselftest'
 	@echo '  TRACE=FILE[.gz]      recording for replay'
+	@echo '  SEED=n N=n           of gcdiff'
 	@echo '  W=1 C=2 LLVM=1       as for any kernel build'
 	@echo '  OBM_CACHE=DIR        kernels and builds [~/.cache/obmalloc]'
 
@@ -78,6 +81,14 @@ test-kunit: ## the KUnit suites in User Mode Linux
 .PHONY: test-kselftest
 test-kselftest: ## kselftest on stock 6.12 and 6.1, or on KERNEL
 	@scripts/test.sh $(addprefix kselftest-,$(or $(KERNEL),6.12 6.1))
+
+.PHONY: test-gcdiff
+test-gcdiff: ## 10,000 random scripts: the collector against CPython's
+	@scripts/test.sh gcdiff
+
+.PHONY: gcdiff
+gcdiff: ## the same with SEED=n and N=n scripts; shows what differs
+	@scripts/gcdiff.sh --seed $(SEED) --n $(N)
 
 .PHONY: bench
 bench: ## measure against kmem_cache and kmalloc, in VMs: table, plots

@@ -275,6 +275,7 @@ static void step_finalize(struct dying *d, bool may_sleep)
 		return;
 	}
 	dying_pop(d);
+	obm_obj_renew(obj);
 	atomic_set(&obj->in, 0);
 	atomic_set(&obj->out, obj_count_links(obj));
 	/* Fully ordered: the collector, who sees the count, may see those. */

@@ -83,6 +83,62 @@ static __always_inline bool obj_untrack(struct obm_gc *gc, struct obm_obj *obj,
 	return true;
 }
 
+/*
+ * Whether a list that is shared may be changed here. The collector's own thread may
+ * take out what dies in a callback of its own: it is not what it stands at.
+ */
+static bool shared_is_mine(struct obm_gc *gc)
+{
+	lockdep_assert_held(&gc->lock);
+	return !era_is_busy(gc->era) || READ_ONCE(gc->collector) == current;
+}
+
+static bool shared_take_out(struct obm_gc *gc, struct obm_obj *obj)
+{
+	unsigned long flags;
+	bool mine;
+
+	raw_spin_lock_irqsave(&gc->lock, flags);
+	mine = shared_is_mine(gc);
+	if (mine)
+		list_del(&obj->link);
+	raw_spin_unlock_irqrestore(&gc->lock, flags);
+	return mine;
+}
+
+/**
+ * obm_obj_renew() - let an object be the youngest
+ * @obj: the object; its count is 0, and it is about to be finalized
+ *
+ * CPython takes a dying object out of its generation, and puts it back before its
+ * finalizer is called: so one that is resurrected is the last of generation 0.
+ * Here it stays where it is, if somebody else collects just now.
+ *
+ * Context: Any context but NMI. Takes gc->lock.
+ */
+void obm_obj_renew(struct obm_obj *obj)
+{
+	struct obm_gc *gc = obj->kind->gc;
+	struct list_head *young;
+	unsigned int half, here;
+
+	preempt_disable();
+	half = era_half(READ_ONCE(gc->era));
+	here = 2 * smp_processor_id() + half;
+	young = &this_cpu_ptr(gc->cpus)->young[half];
+	if (obj->place == OBM_PLACE_NONE || !obm_front_mine())
+		goto out;
+	if (obj->place == here) {
+		list_move_tail(&obj->link, young);
+	} else if (obj->place >= OBM_PLACE_SHARED && shared_take_out(gc, obj)) {
+		obj->place = here;
+		obj->color = OBM_COLOR_NONE;
+		list_add_tail(&obj->link, young);
+	}
+out:
+	preempt_enable();
+}
+
 /* --- Memory --- */
 
 /* Objects that an allocation asks for before it tries again. */

@@ -301,6 +301,7 @@ u64 obm_kind_nr_made(struct obm_kind *kind);
 
 /* object.c: the memory of objects, and which list they are in */
 void obm_obj_free(struct obm_obj *obj);
+void obm_obj_renew(struct obm_obj *obj);
 void obm_limbo_empty(struct obm_gc *gc);
 size_t obm_obj_bytes(const struct obm_obj *obj);
 void obm_id_init(void);

@@ -3,14 +3,14 @@
 #
 # make test: every test there is, and one summary.
 #
-#   test.sh [sim] [kunit] [kselftest-6.12] [kselftest-6.1]
+#   test.sh [sim] [kunit] [gcdiff] [kselftest-6.12] [kselftest-6.1]
 #
 # A stage writes its output to a log and its results as TAP; what a stage's
 # commands do besides (crash, hang, print nothing) counts as a failure of it.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-STAGES=(sim kunit kselftest-6.12 kselftest-6.1)
+STAGES=(sim kunit gcdiff kselftest-6.12 kselftest-6.1)
 
 # --- The stages: print their output, exit with the commands' status ---------
 
@@ -53,6 +53,12 @@ stage_kunit() {
 		cat "$part"
 	done
 	return $status
+}
+
+# The collector against CPython's own.
+stage_gcdiff() {
+	"$OBM_TOP/scripts/gcdiff.sh" --selftest
+	"$OBM_TOP/scripts/gcdiff.sh" --seed "${OBM_SEED:-1}" --n 10000
 }
 
 # Static programs, as the guest has no libraries.
@@ -210,7 +216,7 @@ main() {
 	# kernel, while the simulator runs.
 	background lane sim kselftest-6.1
 	lanes=($!)
-	background lane kunit kselftest-6.12
+	background lane kunit gcdiff kselftest-6.12
 	lanes+=($!)
 	end_with_us "${lanes[@]}"
 	wait
