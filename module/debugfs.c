@@ -214,6 +214,7 @@ void obm_debugfs_add(struct obm_heap *heap)
 	debugfs_create_file("classes", 0400, heap->dir, heap, &classes_fops);
 	debugfs_create_file("caches", 0400, heap->dir, heap, &caches_fops);
 	debugfs_create_file("arenas", 0400, heap->dir, heap, &arenas_fops);
+	obm_gcfs_add(heap);
 }
 
 /*

@@ -168,6 +168,7 @@ static unsigned long garbage_free(struct obm_gc *gc, struct list_head *garbage,
 	obm_graph_thaw(gc, garbage);
 	stats->stats.nr_collected += nr - nr_kept;
 	stats->stats.nr_uncollectable += nr_kept;
+	gc->last.nr_kept = nr_kept;
 	return nr;
 }
 
@@ -207,6 +208,7 @@ static unsigned long collect(struct obm_gc *gc, unsigned int generation)
 
 	merge_younger(gc, generation);
 	gc->nr_doubts = 0;
+	gc->last.nr_kept = 0;
 	nr = obm_graph_deduce(gc, young, OBM_PLACE_GEN(next), &garbage,
 			      &nr_live);
 	if (generation == OBM_NR_GENERATIONS - 1) {
@@ -220,11 +222,16 @@ static unsigned long collect(struct obm_gc *gc, unsigned int generation)
 	if (nr && gc->mode == OBM_GC_DETECT) {
 		garbage_show(gc, &garbage, nr);
 		stats->stats.nr_uncollectable += nr;
+		gc->last.nr_kept = nr;
 	} else if (nr) {
 		nr = garbage_free(gc, &garbage, nr, generation);
 	}
 	stats->stats.nr_doubts += gc->nr_doubts;
-	note_time(stats, ktime_get_ns() - start);
+	gc->last.generation = generation;
+	gc->last.nr = nr;
+	gc->last.nr_doubts = gc->nr_doubts;
+	gc->last.ns = ktime_get_ns() - start;
+	note_time(stats, gc->last.ns);
 	return nr;
 }
 
@@ -399,6 +406,7 @@ void obm_gc_init(struct obm_gc *gc)
 		gc->generations[i].threshold = thresholds[i];
 	gc->kick_at = thresholds[0];
 	gc->enabled = true;
+	gc->last.generation = -1;
 }
 
 /*

@@ -565,6 +565,7 @@ static inline void obm_proc_exit(void) { }
 void obm_debugfs_init(void);
 void obm_debugfs_exit(void);
 void obm_debugfs_add(struct obm_heap *heap);
+void obm_gcfs_add(struct obm_heap *heap);
 void obm_debugfs_del(struct obm_heap *heap);
 #else
 static inline void obm_debugfs_init(void) { }

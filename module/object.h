@@ -95,6 +95,8 @@ static_assert(2 * CONFIG_NR_CPUS <= OBM_PLACE_SHARED);
  * @in_gc: T: in gc->kind_list; read under RCU or gc->mutex
  * @nr_live: A: of objects with sizes of their own: how many
  * @live_bytes: A: and their bytes
+ * @nr: I: number of the type
+ * @name: I: copy of the type's, which may go before the kind does
  * @tracked: I: the type has links: its objects are in lists
  * @flushed: T: by who unregisters the type: what is dead of it is gone
  * @plain: I: no callbacks, and links in the object only
@@ -110,6 +112,8 @@ struct obm_kind {
 	struct list_head in_gc;
 	atomic_long_t nr_live;
 	atomic_long_t live_bytes;
+	int nr;
+	char name[OBM_NAME_LEN];
 	bool tracked;
 	bool plain;
 	bool evicts;
@@ -146,6 +150,22 @@ struct obm_generation {
 	u64 times[OBM_GC_NR_TIMES];
 };
 
+/**
+ * struct obm_gc_last - what the last collection found
+ * @generation: that it was of, or -1
+ * @nr: objects that were garbage
+ * @nr_kept: of which so many were not freed
+ * @nr_doubts: objects that seemed to be
+ * @ns: how long it took
+ */
+struct obm_gc_last {
+	int generation;
+	unsigned long nr;
+	unsigned long nr_kept;
+	u64 nr_doubts;
+	u64 ns;
+};
+
 #define OBM_WEAK_BITS		10
 
 /**
@@ -169,6 +189,11 @@ struct obm_generation {
  * @generations: G
  * @pending: G: survivors of generation 1 that no full collection has seen
  * @total: G: survivors of the last full collection
+ * @last: G: the last collection
+ * @referrers_of: id of the object that debugfs shows them of; the last one asked for
+ * @referents_of: the same
+ * @graph_type: number of the type that debugfs draws, or 0
+ * @graph_id: id of the object, or 0
  * @nr_doubts: G: of the collection that is going on
  * @weak_lock: protects weak references, marks, and the verdict
  * @weak: W: weak references by target; made when first needed
@@ -207,6 +232,11 @@ struct obm_gc {
 	struct obm_generation generations[OBM_NR_GENERATIONS];
 	unsigned long pending;
 	unsigned long total;
+	struct obm_gc_last last;
+	u64 referrers_of;
+	u64 referents_of;
+	int graph_type;
+	u64 graph_id;
 	u64 nr_doubts;
 	raw_spinlock_t weak_lock;
 	struct hlist_head *weak;

@@ -4,7 +4,7 @@
  * /proc/slabinfo 2.1, so that what parses that can parse this. A block is an
  * object there, a pool a slab.
  */
-#include "cache.h"
+#include "object.h"
 
 #include <linux/proc_fs.h>
 #include <linux/seq_file.h>
@@ -51,6 +51,29 @@ static void show_class(struct seq_file *m, struct obm_heap *heap,
 		 1U << class->order);
 }
 
+/*
+ * Types whose objects have no cache, as they have sizes of their own: their blocks
+ * stand with their classes, too, so they have no pools here.
+ */
+static void show_kinds(struct seq_file *m, struct obm_heap *heap)
+{
+	struct obm_gc *gc = obm_gc_of(heap);
+	struct obm_class_stats cs = { };
+	struct obm_kind *kind;
+
+	if (!gc)
+		return;
+	rcu_read_lock();
+	list_for_each_entry_rcu(kind, &gc->kind_list, in_gc) {
+		if (kind->cache)
+			continue;
+		cs.nr_blocks = obm_kind_nr_live(kind);
+		cs.nr_total = cs.nr_blocks;
+		show_row(m, heap->name, kind->name, &cs, 0, 0, 0);
+	}
+	rcu_read_unlock();
+}
+
 /* Under obm_heaps_lock, which keeps its caches. */
 static void show_heap(struct seq_file *m, struct obm_heap *heap)
 {
@@ -73,6 +96,7 @@ static void show_heap(struct seq_file *m, struct obm_heap *heap)
 	show_row(m, heap->name, "raw", &cs, PAGE_SIZE, 1, 1);
 	obm_for_each_cache(heap, cache)
 		show_class(m, heap, cache->name, cache->set.ci);
+	show_kinds(m, heap);
 }
 
 static int obminfo_show(struct seq_file *m, void *v)

@@ -217,6 +217,8 @@ static struct obm_kind *kind_new(struct obm_gc *gc, struct obm_type *type)
 	kind->gc = gc;
 	kind->heap = gc->heap;
 	kind->type = type;
+	kind->nr = type->nr;
+	strscpy(kind->name, type->name, sizeof(kind->name));
 	kind->tracked = type->nr_links || type->traverse ||
 			type->evict || type->flags & OBM_TYPE_TRACKED;
 	kind->evicts = type->evict;

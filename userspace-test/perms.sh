@@ -8,7 +8,10 @@
 nobody=$obm_here/nobody
 heap=$obm_debug/heaps/hello
 readable="$obm_info $obm_debug/stats $heap/stats $heap/classes $heap/caches
-	$heap/arenas"
+	$heap/arenas $heap/objects $heap/gc/counts $heap/gc/stats
+	$heap/gc/garbage"
+steered="$heap/referrers $heap/referents $heap/graph $heap/gc/enabled
+	$heap/gc/thresholds $heap/gc/collect $heap/gc/freeze $heap/gc/mode"
 triggers="$obm_debug/trim $obm_debug/validate $heap/trim $heap/validate"
 
 begin_perms() {
@@ -35,15 +38,18 @@ modes() {
 	for file in $triggers; do
 		mode "$file" 200
 	done
+	for file in $steered; do
+		mode "$file" 600
+	done
 	for file in small_max harden front_max compact; do
 		mode "$obm_params/$file" 444
 	done
 	mode $obm_params/front_kib 644
 	equal "parameters" "$(ls $obm_params | wc -l)" 5
-	for file in $obm_debug $obm_debug/heaps $heap; do
+	for file in $obm_debug $obm_debug/heaps $heap $heap/gc; do
 		mode "$file" 755
 	done
-	equal "files" "$(find $obm_debug -type f | wc -l)" 9
+	equal "files" "$(find $obm_debug -type f | wc -l)" 21
 	end_perms
 }
 
@@ -59,7 +65,7 @@ nobody_cannot_read() {
 
 	begin_perms
 	with_debugfs_open
-	for file in $readable $triggers; do
+	for file in $readable $steered $triggers; do
 		"$nobody" cat "$file" 2>/dev/null && fail "$file is read"
 	done
 	for file in "$obm_params"/*; do
@@ -73,7 +79,7 @@ nobody_cannot_write() {
 
 	begin_perms
 	with_debugfs_open
-	for file in $readable $triggers $obm_params/*; do
+	for file in $readable $steered $triggers $obm_params/*; do
 		"$nobody" sh -c "echo 1 >>$file" 2>/dev/null &&
 			fail "$file is written to"
 	done
