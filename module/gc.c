@@ -370,7 +370,7 @@ static void gc_work(struct work_struct *work)
  * @heap: the heap
  *
  * For objects that may sleep, for those that were too many for one put, and for
- * memory that waits for a collection to end.
+ * memory that waits for a collection to end, or for RCU.
  *
  * Context: Process context, may sleep, not in a callback of an object. Takes
  * gc->mutex.
@@ -385,6 +385,7 @@ void obm_obj_flush(struct obm_heap *heap)
 		flush_work(&gc->work);
 	} while (READ_ONCE(gc->dying) || !llist_empty(&gc->sleepers));
 	obm_era_flush(gc);
+	obm_rcu_wait(heap);
 }
 EXPORT_SYMBOL_NS_GPL(obm_obj_flush, OBM_NS);
 
