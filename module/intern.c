@@ -10,9 +10,12 @@
  * dying one before that puts a new object in its place, and the release then finds
  * nothing to take out.
  *
- * The locks of the kernel's rhashtable let hard interrupts in up to 6.1 or so, and
- * let nobody in with interrupts disabled. So values are looked up anywhere, but are
- * made, and die, only where interrupts are enabled: OBM_TYPE_IRQS_ON.
+ * The locks of the kernel's rhashtable let hard interrupts in up to 6.1, and cannot
+ * be taken with interrupts disabled. So values are made, and die, only where they
+ * are enabled: OBM_TYPE_IRQS_ON. A hard interrupt may come while this CPU moves an
+ * entry to a larger table, when the old chain leads on into the new one. Who does
+ * not find there what it looks for begins again until the move is done: for ever.
+ * So hard interrupts have to do without values.
  */
 #include "object.h"
 
@@ -233,6 +236,8 @@ value_find(struct rhashtable *table, const void *key,
 {
 	struct obm_obj *obj;
 
+	if (unlikely(in_hardirq()))
+		return NULL;
 	rcu_read_lock();
 	obj = rhashtable_lookup(table, key, params);
 	if (obj && !obm_obj_get_unless_zero(obj))
@@ -328,9 +333,10 @@ static struct obm_obj *bytes_make(struct obm_heap *heap,
  * reference; if that goes in a hard interrupt, or with interrupts disabled, by a
  * worker soon after.
  *
- * Context: Any context but NMI, as @gfp says. The first call for a heap, of this or
- * of obm_intern_int(), must be one that may sleep. In a hard interrupt, or with
- * interrupts disabled, only values are found that are there already.
+ * Context: Any context but hard interrupts and NMI, as @gfp says. The first call for
+ * a heap, of this or of obm_intern_int(), must be one that may sleep. With interrupts
+ * disabled, only values are found that are there already. They may be put in hard
+ * interrupts, too.
  * Return: the object, with a reference for the caller; or NULL: there is no memory;
  * the limit of the heap is reached; @len is too large; or the context does not
  * allow what would have to be done.
