@@ -72,8 +72,10 @@ static void copy_undo(struct obm_obj *to)
 {
 	const struct obm_type *type = to->kind->type;
 
-	obm_obj_mark(to, type->copy || type->ctor ? OBM_MARK_FINALIZED :
-						    OBM_MARK_UNSEEN);
+	if (type->copy || type->ctor)
+		obm_obj_mark(to, OBM_MARK_FINALIZED | OBM_MARK_CLEARED);
+	else
+		obm_obj_mark(to, OBM_MARK_UNSEEN);
 	obm_obj_put(to);
 }
 
@@ -376,8 +378,8 @@ static void deep_end(struct deep *deep, bool done)
  * meanwhile, some hundred bytes an object, is not the heap's.
  *
  * It is done as a whole or not at all: after a failure no copy is left, no
- * finalizer has been called, and release only for copies that were made by the
- * copy of their type.
+ * finalizer and no clear has been called, and release only for copies of types
+ * that have a copy or a constructor.
  *
  * Nobody may change the links of the originals meanwhile but those that the copy of
  * their type keeps from being changed. Each object is then copied as it is at one
