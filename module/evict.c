@@ -29,6 +29,8 @@
 
 /**
  * struct evictor - somebody who asks for objects of a heap
+ * @in_gc: in gc->evictors
+ * @task: who it is
  * @gc: of the heap
  * @era: while the lists may be changed
  * @nr: objects that are wanted
@@ -38,6 +40,8 @@
  * @waits: some are freed only after a grace period
  */
 struct evictor {
+	struct list_head in_gc;
+	struct task_struct *task;
 	struct obm_gc *gc;
 	unsigned int era;
 	unsigned long nr;
@@ -116,14 +120,15 @@ out:
 static void turn_ask(struct evictor *ev, struct turn *turn)
 {
 	const struct obm_type *type;
+	unsigned int i, nr_ours;
 	struct obm_obj *obj;
-	unsigned int i;
 
 	for (i = 0; i < turn->nr; i++) {
 		obj = turn->picked[i];
 		type = obj->kind->type;
+		nr_ours = obj == turn->first ? 2 : 1;
 		if (!evictor_is_done(ev) && type->evict(obj) &&
-		    obm_obj_refcount(obj) == 1U + (obj == turn->first)) {
+		    obm_obj_refcount(obj) == nr_ours) {
 			ev->nr_got++;
 			ev->bytes_got += obm_obj_bytes(obj);
 			ev->waits |= type->flags & OBM_TYPE_RCU;
@@ -213,11 +218,41 @@ static bool gc_evicts(struct obm_gc *gc)
 	return evicts;
 }
 
+/* Whoever is asked may make objects, and must not ask others for that. */
+static bool evictor_enter(struct evictor *ev)
+{
+	struct obm_gc *gc = ev->gc;
+	struct evictor *other;
+	unsigned long flags;
+	bool first = true;
+
+	ev->task = current;
+	raw_spin_lock_irqsave(&gc->lock, flags);
+	list_for_each_entry(other, &gc->evictors, in_gc)
+		first &= other->task != current;
+	if (first)
+		list_add(&ev->in_gc, &gc->evictors);
+	raw_spin_unlock_irqrestore(&gc->lock, flags);
+	return first;
+}
+
+static void evictor_leave(struct evictor *ev)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&ev->gc->lock, flags);
+	list_del(&ev->in_gc);
+	raw_spin_unlock_irqrestore(&ev->gc->lock, flags);
+}
+
 static void evict(struct evictor *ev)
 {
+	if (!evictor_enter(ev))
+		return;
 	evict_lists(ev);
 	if (!ev->nr_got && evict_gather(ev->gc))
 		evict_lists(ev);
+	evictor_leave(ev);
 	if (ev->waits)
 		obm_rcu_wait(ev->gc->heap);
 }
@@ -337,6 +372,7 @@ static void evict_work(struct work_struct *work)
 
 void obm_evict_begin(struct obm_gc *gc)
 {
+	INIT_LIST_HEAD(&gc->evictors);
 	INIT_WORK(&gc->evict_work, evict_work);
 	gc->evict_later = jiffies;
 }

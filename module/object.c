@@ -5,6 +5,7 @@
  */
 #include "object.h"
 
+#include <linux/sched/mm.h>
 #include <linux/siphash.h>
 
 /* --- Lists --- */
@@ -257,13 +258,20 @@ static __always_inline void obj_fill(struct obm_kind *kind, struct obm_obj *obj,
 		obj->place = OBM_PLACE_NONE;
 }
 
+/* Owners need not know what they must not do, as shrinkers need. */
+static bool gfp_may_evict(gfp_t gfp)
+{
+	const gfp_t all = __GFP_DIRECT_RECLAIM | __GFP_IO | __GFP_FS;
+
+	return (current_gfp_context(gfp) & all) == all;
+}
+
 /* What owners can do without goes first, a few at a time. */
 static noinline void *new_evict(struct obm_kind *kind, size_t size, gfp_t gfp)
 {
 	void *ptr = NULL;
 
-	while (!ptr && gfpflags_allow_blocking(gfp) &&
-	       obm_evict(kind->gc, EVICT_FEW))
+	while (!ptr && gfp_may_evict(gfp) && obm_evict(kind->gc, EVICT_FEW))
 		ptr = kind->cache ? obm_cache_alloc(kind->cache, gfp) :
 				    obm_alloc(kind->heap, size, gfp);
 	return ptr;
@@ -276,8 +284,8 @@ static noinline void *new_evict(struct obm_kind *kind, size_t size, gfp_t gfp)
  * @gfp: as for obm_cache_alloc(). With __GFP_ZERO all behind struct obm_obj is
  *	 zeroes, whatever the constructor did
  *
- * If there is no room and @gfp may sleep, owners of other objects in the heap are
- * asked for some (evict of struct obm_type).
+ * If there is no room, and @gfp allows all that GFP_KERNEL does, owners of other
+ * objects in the heap are asked for some (evict of struct obm_type).
  *
  * Context: Any context but NMI, as @gfp says; but see obm_type_prepare() for the
  * first object of a type in a heap.

@@ -206,6 +206,7 @@ struct obm_gc_last {
  * @limbo_work: empties limbo of who came late
  * @kind_list: T: kinds
  * @interned: values that are shared, when there are any; set once (cmpxchg)
+ * @evictors: S: who asks owners for objects just now
  * @evict_work: asks owners for objects when memory is short
  * @evict_pages: A: how much it is to ask for
  * @evict_later: in jiffies, until when it is of no use; a peek
@@ -249,6 +250,7 @@ struct obm_gc {
 	struct rcu_work limbo_work;
 	struct list_head kind_list;
 	struct obm_interned *interned;
+	struct list_head evictors;
 	struct work_struct evict_work;
 	atomic_long_t evict_pages;
 	unsigned long evict_later;

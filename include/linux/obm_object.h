@@ -172,7 +172,9 @@ typedef int (*obm_visit_t)(struct obm_ref *ref, void *arg);
  *	  copied, and each of @nr_links set; a type with @traverse and without
  *	  @copy cannot be copied
  * @evict: memory is short: the owner should drop its reference; true if it has.
- *	  Called by a worker or in an allocation that may sleep
+ *	  Called by a worker, or in obm_obj_new() with GFP_KERNEL for the heap: for
+ *	  a lock that is held there it can only try. May sleep, and may make
+ *	  objects, for which no others are evicted
  *
  * Callbacks but @copy and @evict run in the context of the last put, or of the
  * collector, with preemption disabled, and must not sleep, unless the type has
