@@ -3,36 +3,10 @@
  * Every allocation that obmalloc makes of its own fails once: descriptors of
  * nodes, arenas, maps and raw blocks, and runs of pages. After each the heap is
  * as it was, or what it was asked for is there all the same.
- *
- * current->fail_nth is what /proc/self/fail-nth writes: the n-th call in this
- * task that may fail does. By default the kernel lets fail only what may not be
- * waited for, and no single page.
  */
-#include <linux/sched.h>
 #include <linux/sizes.h>
 
-#include "common.h"
-
-#define GFP_FAIL	(GFP_NOWAIT | __GFP_NOWARN)
-
-#ifdef CONFIG_FAULT_INJECTION
-static void fail_nth(unsigned int nth)
-{
-	WRITE_ONCE(current->fail_nth, nth);
-}
-
-/* Whether what was to fail did; and no more fails. */
-static bool fail_done(void)
-{
-	bool done = !READ_ONCE(current->fail_nth);
-
-	WRITE_ONCE(current->fail_nth, 0);
-	return done;
-}
-#else
-static void fail_nth(unsigned int nth) { }
-static bool fail_done(void) { return false; }
-#endif
+#include "fail.h"
 
 /**
  * struct sweep - allocations of one kind, with failures in turn
@@ -81,9 +55,7 @@ static void each_allocation_fails_in_turn(struct kunit *test)
 	size_t kept;
 	bool done;
 
-	if (!IS_ENABLED(CONFIG_FAILSLAB) ||
-	    !IS_ENABLED(CONFIG_FAIL_PAGE_ALLOC))
-		kunit_skip(test, "needs FAILSLAB and FAIL_PAGE_ALLOC");
+	fail_needed(test);
 	obm_need_small(test, 512);
 	kept = min(sweep->from, sweep->size);
 	for (nth = 1; nth < 100; nth++) {
