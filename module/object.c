@@ -240,7 +240,7 @@ static __always_inline void obj_fill(struct obm_kind *kind, struct obm_obj *obj,
 {
 	const struct obm_type *type = kind->type;
 
-	if (unlikely(gfp & __GFP_ZERO) || (type->traverse && !type->ctor))
+	if (unlikely(gfp & __GFP_ZERO) || kind->zeroes)
 		memset(obj + 1, 0, size - sizeof(*obj));
 	else if (type->nr_links && !type->ctor)
 		memset((void *)obj + type->links_offset, 0,

@@ -101,6 +101,8 @@ static_assert(2 * CONFIG_NR_CPUS <= OBM_PLACE_SHARED);
  * @flushed: T: by who unregisters the type: what is dead of it is gone
  * @plain: I: no callbacks, and links in the object only
  * @evicts: I: its owner can be asked for objects
+ * @zeroes: I: new objects are zeroes, as callbacks may come before their maker has
+ *	    done anything to them
  * @rcu: defers the release
  */
 struct obm_kind {
@@ -117,6 +119,7 @@ struct obm_kind {
 	bool tracked;
 	bool plain;
 	bool evicts;
+	bool zeroes;
 	bool flushed;
 	struct rcu_head rcu;
 };

@@ -222,6 +222,7 @@ static struct obm_kind *kind_new(struct obm_gc *gc, struct obm_type *type)
 	kind->tracked = type->nr_links || type->traverse ||
 			type->evict || type->flags & OBM_TYPE_TRACKED;
 	kind->evicts = type->evict;
+	kind->zeroes = (type->traverse || type->evict) && !type->ctor;
 	kind->plain = !type->traverse && !type->clear && !type->finalize &&
 		      !type->release;
 	if (type->flags & OBM_TYPE_VAR_SIZE)

@@ -154,8 +154,9 @@ typedef int (*obm_visit_t)(struct obm_ref *ref, void *arg);
  * @ctor: called for the memory of an object before it is first used, as that
  *	  of obm_cache_create(); everything behind struct obm_obj must be so again
  *	  when @release returns. Without it all of @nr_links are NULL in a new
- *	  object and the rest is undefined, or zeroes if it has @traverse. An
- *	  object that is made by __GFP_ZERO is zeroes in any case
+ *	  object and the rest is undefined, or zeroes if it has @traverse or
+ *	  @evict, which may be called as soon as the object is made. An object
+ *	  that is made by __GFP_ZERO is zeroes in any case
  * @traverse: calls visit for every link that is not among @nr_links, once. Runs
  *	  in any context, also while others change the links: it takes the lock
  *	  that guards them (irqsave), or reads them under RCU. The object is
