@@ -5,11 +5,12 @@
  * sleep, and by a worker that the shrinker kicks; never inside of reclaim.
  *
  * The shared lists are gone through as the hand of a clock goes: what has been
- * passed or asked goes to the end of its list. So a call does not begin with those
- * again that have just refused, and does not know how long a list is: it ends where
- * it meets the first that it has moved, to which it keeps a reference. Lists may be
- * changed under gc->lock while the era is even; if it does not stay so, somebody
- * else is at work, and memory will come from there.
+ * passed or asked goes to the end of its list, and the heap remembers where the hand
+ * is. So a call does not begin with those again that have just refused, unless objects
+ * have come to older lists meanwhile: with each era. Nor does it know how long a list
+ * is: it ends where it meets the first that it has moved, to which it keeps a
+ * reference. Lists may be changed under gc->lock while the era is even; if it does not
+ * stay so, somebody else is at work, and memory will come from there.
  *
  * The owner is asked with no lock held and with a reference held, so its evict may
  * do what it likes: put others, too, or make some. Nothing is allocated here.
@@ -33,6 +34,8 @@
  * @task: who it is
  * @gc: of the heap
  * @era: while the lists may be changed
+ * @mark: the first that stayed of those that the hand has passed in its list;
+ *	  only compared, as it may be gone
  * @nr: objects that are wanted
  * @bytes: and bytes of them
  * @nr_got: objects that are gone
@@ -44,6 +47,7 @@ struct evictor {
 	struct task_struct *task;
 	struct obm_gc *gc;
 	unsigned int era;
+	const struct obm_obj *mark;
 	unsigned long nr;
 	unsigned long bytes;
 	unsigned long nr_got;
@@ -62,6 +66,7 @@ static bool evictor_is_done(const struct evictor *ev)
  * struct turn - of the hand, around one list
  * @list: the list
  * @first: the first object that was moved, with a reference
+ * @stayed: the first that was moved and stays, for all that is known
  * @picked: those to ask for, each with a reference
  * @nr: how many
  * @over: there are no more
@@ -69,6 +74,7 @@ static bool evictor_is_done(const struct evictor *ev)
 struct turn {
 	struct list_head *list;
 	struct obm_obj *first;
+	struct obm_obj *stayed;
 	struct obm_obj *picked[EVICT_BATCH];
 	unsigned int nr;
 	bool over;
@@ -77,14 +83,17 @@ struct turn {
 /* Under gc->lock: @obj goes to the end, and is picked if it can be evicted. */
 static void turn_pass(struct turn *turn, struct obm_obj *obj)
 {
+	bool evicts = obj->kind->evicts;
+
 	list_move_tail(&obj->link, turn->list);
+	if (!evicts && !turn->stayed)
+		turn->stayed = obj;
 	/* One that dies leaves its list by itself. */
-	if (!obm_obj_refcount(obj) || (turn->first && !obj->kind->evicts) ||
-	    !obm_obj_get_unless_zero(obj))
+	if ((turn->first && !evicts) || !obm_obj_get_unless_zero(obj))
 		return;
 	if (!turn->first) {
 		turn->first = obj;
-		if (!obj->kind->evicts)
+		if (!evicts)
 			return;
 		obm_obj_get(obj);
 	}
@@ -103,7 +112,7 @@ static void turn_pick(struct evictor *ev, struct turn *turn)
 	if (ev->gc->era != ev->era)
 		goto out;
 	list_for_each_entry_safe(obj, next, turn->list, link) {
-		if (obj == turn->first)
+		if (obj == turn->first || obj == ev->mark)
 			break;
 		if (steps++ == EVICT_STEPS || turn->nr == want) {
 			/* Nothing but dying ones: there will be memory. */
@@ -127,11 +136,12 @@ static void turn_ask(struct evictor *ev, struct turn *turn)
 		obj = turn->picked[i];
 		type = obj->kind->type;
 		nr_ours = obj == turn->first ? 2 : 1;
-		if (!evictor_is_done(ev) && type->evict(obj) &&
-		    obm_obj_refcount(obj) == nr_ours) {
+		if (type->evict(obj) && obm_obj_refcount(obj) == nr_ours) {
 			ev->nr_got++;
 			ev->bytes_got += obm_obj_bytes(obj);
 			ev->waits |= type->flags & OBM_TYPE_RCU;
+		} else if (!turn->stayed) {
+			turn->stayed = obj;
 		}
 		obm_obj_put(obj);
 	}
@@ -146,6 +156,10 @@ static void evict_list(struct evictor *ev, unsigned int which)
 		turn_ask(ev, &turn);
 		cond_resched();
 	} while (!turn.over && !evictor_is_done(ev));
+	if (turn.over)
+		ev->mark = NULL;
+	else if (!ev->mark)
+		ev->mark = turn.stayed;
 	if (turn.first)
 		obm_obj_put(turn.first);
 }
@@ -169,15 +183,46 @@ static bool era_calm(struct evictor *ev)
 	}
 }
 
-static void evict_lists(struct evictor *ev)
-{
-	static const u8 order[] = { OBM_GC_PERMANENT, 2, 1, 0 };
-	unsigned int i;
+/* Lists in the order in which the hand goes through them. */
+static const u8 evict_order[] = { OBM_GC_PERMANENT, 2, 1, 0 };
 
-	if (!era_calm(ev))
-		return;
-	for (i = 0; i < ARRAY_SIZE(order) && !evictor_is_done(ev); i++)
-		evict_list(ev, order[i]);
+/* Where the hand is, if everything is where it was; else it is taken back. */
+static unsigned int hand_at(struct evictor *ev)
+{
+	struct obm_gc *gc = ev->gc;
+	unsigned int hand = 0;
+	unsigned long flags;
+
+	ev->mark = NULL;
+	raw_spin_lock_irqsave(&gc->lock, flags);
+	if (gc->evict_era == ev->era) {
+		hand = gc->evict_hand;
+		ev->mark = gc->evict_mark;
+	}
+	raw_spin_unlock_irqrestore(&gc->lock, flags);
+	return hand;
+}
+
+static void hand_note(struct evictor *ev, unsigned int hand)
+{
+	struct obm_gc *gc = ev->gc;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&gc->lock, flags);
+	gc->evict_hand = hand;
+	gc->evict_era = ev->era;
+	gc->evict_mark = ev->mark;
+	raw_spin_unlock_irqrestore(&gc->lock, flags);
+}
+
+static void evict_from(struct evictor *ev, unsigned int hand)
+{
+	for (; hand < ARRAY_SIZE(evict_order); hand++) {
+		evict_list(ev, evict_order[hand]);
+		if (evictor_is_done(ev))
+			break;
+	}
+	hand_note(ev, hand);
 }
 
 /* New objects, which are in no list that is shared; a peek. */
@@ -195,12 +240,23 @@ static bool gc_has_young(struct obm_gc *gc)
 	return !list_empty(&gc->newborn);
 }
 
-/* Makes them be in one. */
+/* Puts them before those of generation 0, who have just been asked. */
 static bool evict_gather(struct obm_gc *gc)
 {
-	if (!gc_has_young(gc) || !mutex_trylock(&gc->mutex))
+	LIST_HEAD(asked);
+
+	if (!gc_has_young(gc) || READ_ONCE(gc->collector) == current)
 		return false;
+	if (!mutex_trylock(&gc->mutex)) {
+		/* Whoever has it gathers them, too. */
+		schedule_timeout_uninterruptible(1);
+		return true;
+	}
+	raw_spin_lock_irq(&gc->lock);
+	list_splice_init(&gc->shared[0], &asked);
+	raw_spin_unlock_irq(&gc->lock);
 	obm_gc_begin(gc);
+	list_splice_tail(&asked, &gc->shared[0]);
 	obm_gc_end(gc);
 	mutex_unlock(&gc->mutex);
 	return true;
@@ -245,13 +301,26 @@ static void evictor_leave(struct evictor *ev)
 	raw_spin_unlock_irqrestore(&ev->gc->lock, flags);
 }
 
+/* From the hand on, then those that are new, and those before the hand. */
+static void evict_around(struct evictor *ev)
+{
+	unsigned int hand = hand_at(ev);
+	bool midway = hand || ev->mark;
+	unsigned long before = ev->nr_got;
+
+	evict_from(ev, hand);
+	if (ev->nr_got == before && evict_gather(ev->gc) && era_calm(ev))
+		evict_from(ev, ARRAY_SIZE(evict_order) - 1);
+	if (ev->nr_got == before && midway)
+		evict_from(ev, 0);
+}
+
 static void evict(struct evictor *ev)
 {
 	if (!evictor_enter(ev))
 		return;
-	evict_lists(ev);
-	if (!ev->nr_got && evict_gather(ev->gc))
-		evict_lists(ev);
+	if (era_calm(ev))
+		evict_around(ev);
 	evictor_leave(ev);
 	if (ev->waits)
 		obm_rcu_wait(ev->gc->heap);
@@ -328,7 +397,7 @@ static unsigned long evict_count(int nid)
 }
 
 /* Lets workers ask for that many pages, each heap for its share. Context: any. */
-static void evict_kick(int nid, unsigned long nr)
+static bool evict_kick(int nid, unsigned long nr)
 {
 	unsigned long total = evict_count(nid), pages;
 	struct obm_heap *heap;
@@ -336,7 +405,7 @@ static void evict_kick(int nid, unsigned long nr)
 
 	nr = min(nr, total);
 	if (!nr)
-		return;
+		return false;
 	rcu_read_lock();
 	list_for_each_entry_rcu(heap, &obm_heaps, link) {
 		gc = obm_gc_of(heap);
@@ -348,6 +417,7 @@ static void evict_kick(int nid, unsigned long nr)
 		queue_work(obm_wq, &gc->evict_work);
 	}
 	rcu_read_unlock();
+	return true;
 }
 
 static void evict_work(struct work_struct *work)

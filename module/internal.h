@@ -475,11 +475,12 @@ size_t obm_heap_trim_all(void);
 /**
  * struct obm_shrink_more - a layer above that can be asked for memory, too
  * @count: pages of a node that it might give
- * @kick: it is to give so many pages of a node, later; in any context
+ * @kick: it is to give so many pages of a node, later; in any context. False if
+ *	  it has none to give
  */
 struct obm_shrink_more {
 	unsigned long (*count)(int nid);
-	void (*kick)(int nid, unsigned long nr);
+	bool (*kick)(int nid, unsigned long nr);
 };
 
 /* shrink.c */

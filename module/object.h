@@ -210,6 +210,9 @@ struct obm_gc_last {
  * @kind_list: T: kinds
  * @interned: values that are shared, when there are any; set once (cmpxchg)
  * @evictors: S: who asks owners for objects just now
+ * @evict_hand: S: which list is the next to be asked
+ * @evict_era: S: as long as it is this era
+ * @evict_mark: S: where the hand began in that list; may be gone
  * @evict_work: asks owners for objects when memory is short
  * @evict_pages: A: how much it is to ask for
  * @evict_later: in jiffies, until when it is of no use; a peek
@@ -254,6 +257,9 @@ struct obm_gc {
 	struct list_head kind_list;
 	struct obm_interned *interned;
 	struct list_head evictors;
+	unsigned int evict_hand;
+	unsigned int evict_era;
+	const struct obm_obj *evict_mark;
 	struct work_struct evict_work;
 	atomic_long_t evict_pages;
 	unsigned long evict_later;

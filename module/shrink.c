@@ -124,12 +124,14 @@ static unsigned long shrink_heaps(int nid, unsigned long nr,
  * Context: Task context, may sleep; any lock may be held but those of level 2.
  * Takes obm_heaps_lock if it is free, and the locks of nodes.
  * Return: how many pages went back, those of other nodes included that fell
- * empty; SHRINK_STOP if none did, for then none will.
+ * empty; 0 if some may come later, and more may be asked for; SHRINK_STOP if none
+ * did, for then none will.
  */
 unsigned long obm_shrink_scan(int nid, unsigned long nr)
 {
 	const struct obm_shrink_more *more = READ_ONCE(obm_shrink_more);
 	unsigned long freed = 0;
+	bool later = false;
 
 	if (mutex_trylock(&obm_heaps_lock)) {
 		freed = shrink_heaps(nid, nr, give_unused);
@@ -138,8 +140,8 @@ unsigned long obm_shrink_scan(int nid, unsigned long nr)
 		mutex_unlock(&obm_heaps_lock);
 	}
 	if (more && freed < nr)
-		more->kick(nid, nr - freed);
-	return freed ?: SHRINK_STOP;
+		later = more->kick(nid, nr - freed);
+	return freed || later ? freed : SHRINK_STOP;
 }
 EXPORT_SYMBOL_IF_KUNIT(obm_shrink_scan);
 
