@@ -7,7 +7,7 @@
 
 obm_here=$(dirname "$(readlink -f "$0")")
 obm_dir=${OBM_DIR:-$obm_here/..}
-obm_modules="cycle graph stress replay hello obmalloc"
+obm_modules="cache cycle graph guards stress replay hello obmalloc"
 obm_info=/proc/obminfo
 obm_debug=/sys/kernel/debug/obmalloc
 obm_params=/sys/module/obmalloc/parameters
