@@ -25,8 +25,6 @@
 #define EVICT_BATCH	16
 /* How long to wait for who collects. */
 #define EVICT_PATIENCE	(HZ / 2)
-/* How long a heap is left alone of which nothing was to be had. */
-#define EVICT_PAUSE	HZ
 
 /**
  * struct evictor - somebody who asks for objects of a heap
@@ -262,18 +260,6 @@ static bool evict_gather(struct obm_gc *gc)
 	return true;
 }
 
-static bool gc_evicts(struct obm_gc *gc)
-{
-	struct obm_kind *kind;
-	bool evicts = false;
-
-	rcu_read_lock();
-	list_for_each_entry_rcu(kind, &gc->kind_list, in_gc)
-		evicts |= kind->evicts;
-	rcu_read_unlock();
-	return evicts;
-}
-
 /* Whoever is asked may make objects, and must not ask others for that. */
 static bool evictor_enter(struct evictor *ev)
 {
@@ -341,139 +327,28 @@ unsigned long obm_evict(struct obm_gc *gc, unsigned long nr)
 {
 	struct evictor ev = { .gc = gc, .nr = nr, .bytes = ULONG_MAX };
 
-	if (current->flags & PF_MEMALLOC || !gc_evicts(gc))
+	if (current->flags & PF_MEMALLOC || !READ_ONCE(gc->evicts))
 		return 0;
 	evict(&ev);
 	return ev.nr_got;
 }
 
-/* --- Pressure --- */
-
-/* What is in pools of objects that can be evicted; how many go, their owners know. */
-static unsigned long kind_pages(struct obm_kind *kind, int nid)
+/**
+ * obm_evict_bytes() - ask owners for so many bytes of objects
+ * @gc: the collector of the heap
+ * @bytes: how many; a few objects more may go
+ *
+ * Context: as obm_evict().
+ * Return: how many objects nobody has any more.
+ */
+unsigned long obm_evict_bytes(struct obm_gc *gc, unsigned long bytes)
 {
-	unsigned int order;
-
-	if (kind->cache) {
-		order = obm_classes[kind->cache->set.ci].order;
-		return READ_ONCE(kind->cache->classes[nid].nr_pools) << order;
-	}
-	/* Where they are is not known. */
-	if (nid != first_node(node_states[N_MEMORY]))
-		return 0;
-	return atomic_long_read(&kind->live_bytes) >> PAGE_SHIFT;
-}
-
-/* Under RCU. */
-static unsigned long gc_pages(struct obm_gc *gc, int nid)
-{
-	struct obm_kind *kind;
-	unsigned long nr = 0;
-
-	if (READ_ONCE(gc->evict_ended) ||
-	    time_before(jiffies, READ_ONCE(gc->evict_later)))
-		return 0;
-	list_for_each_entry_rcu(kind, &gc->kind_list, in_gc)
-		if (kind->evicts)
-			nr += kind_pages(kind, nid);
-	return nr;
-}
-
-/* Pages of a node that owners might give. Context: any. */
-static unsigned long evict_count(int nid)
-{
-	unsigned long nr = 0;
-	struct obm_heap *heap;
-	struct obm_gc *gc;
-
-	rcu_read_lock();
-	list_for_each_entry_rcu(heap, &obm_heaps, link) {
-		gc = obm_gc_of(heap);
-		if (gc)
-			nr += gc_pages(gc, nid);
-	}
-	rcu_read_unlock();
-	return nr;
-}
-
-/* Lets workers ask for that many pages, each heap for its share. Context: any. */
-static bool evict_kick(int nid, unsigned long nr)
-{
-	unsigned long total = evict_count(nid), pages;
-	struct obm_heap *heap;
-	struct obm_gc *gc;
-
-	nr = min(nr, total);
-	if (!nr)
-		return false;
-	rcu_read_lock();
-	list_for_each_entry_rcu(heap, &obm_heaps, link) {
-		gc = obm_gc_of(heap);
-		pages = gc ? gc_pages(gc, nid) : 0;
-		if (!pages)
-			continue;
-		pages = div64_ul((u64)nr * pages + total - 1, total);
-		atomic_long_add(pages, &gc->evict_pages);
-		queue_work(obm_wq, &gc->evict_work);
-	}
-	rcu_read_unlock();
-	return true;
-}
-
-static void evict_work(struct work_struct *work)
-{
-	struct obm_gc *gc = container_of(work, struct obm_gc, evict_work);
-	unsigned long pages = atomic_long_xchg(&gc->evict_pages, 0), before;
-	struct evictor ev = {
-		.gc = gc,
-		.nr = ULONG_MAX,
-		.bytes = min(pages, ULONG_MAX >> PAGE_SHIFT) << PAGE_SHIFT,
-	};
+	struct evictor ev = { .gc = gc, .nr = ULONG_MAX, .bytes = bytes };
+	unsigned long before;
 
 	do {
 		before = ev.nr_got;
 		evict(&ev);
 	} while (ev.nr_got != before && !evictor_is_done(&ev));
-	if (ev.nr_got)
-		obm_heap_trim(gc->heap);
-	else
-		WRITE_ONCE(gc->evict_later, jiffies + EVICT_PAUSE);
-}
-
-void obm_evict_begin(struct obm_gc *gc)
-{
-	INIT_LIST_HEAD(&gc->evictors);
-	INIT_WORK(&gc->evict_work, evict_work);
-	gc->evict_later = jiffies;
-}
-
-/**
- * obm_evict_end() - ask for no more objects of a heap that is being destroyed
- * @gc: its collector
- *
- * Context: Process context, may sleep.
- */
-void obm_evict_end(struct obm_gc *gc)
-{
-	WRITE_ONCE(gc->evict_ended, true);
-	if (!gc_evicts(gc))
-		return;
-	/* Who has not seen that has queued the work. */
-	synchronize_rcu_expedited();
-	cancel_work_sync(&gc->evict_work);
-}
-
-static const struct obm_shrink_more evict_more = {
-	.count = evict_count,
-	.kick = evict_kick,
-};
-
-void __init obm_evict_init(void)
-{
-	WRITE_ONCE(obm_shrink_more, &evict_more);
-}
-
-void obm_evict_exit(void)
-{
-	WRITE_ONCE(obm_shrink_more, NULL);
+	return ev.nr_got;
 }

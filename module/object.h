@@ -209,6 +209,7 @@ struct obm_gc_last {
  * @limbo_work: empties limbo of who came late
  * @kind_list: T: kinds
  * @interned: values that are shared, when there are any; set once (cmpxchg)
+ * @evicts: A: it has had a kind of which objects can be evicted
  * @evictors: S: who asks owners for objects just now
  * @evict_hand: S: which list is the next to be asked
  * @evict_era: S: as long as it is this era
@@ -256,6 +257,7 @@ struct obm_gc {
 	struct rcu_work limbo_work;
 	struct list_head kind_list;
 	struct obm_interned *interned;
+	bool evicts;
 	struct list_head evictors;
 	unsigned int evict_hand;
 	unsigned int evict_era;
@@ -429,9 +431,12 @@ void obm_intern_end(struct obm_gc *gc);
 
 /* evict.c: objects that owners can do without */
 unsigned long obm_evict(struct obm_gc *gc, unsigned long nr);
-void obm_evict_init(void);
-void obm_evict_exit(void);
-void obm_evict_begin(struct obm_gc *gc);
-void obm_evict_end(struct obm_gc *gc);
+unsigned long obm_evict_bytes(struct obm_gc *gc, unsigned long bytes);
+
+/* pressure.c: the shrinker asks for them, too */
+void obm_pressure_init(void);
+void obm_pressure_exit(void);
+void obm_pressure_begin(struct obm_gc *gc);
+void obm_pressure_end(struct obm_gc *gc);
 
 #endif /* OBM_OBJECT_PRIVATE_H */

@@ -159,7 +159,8 @@ static struct obm_gc *gc_new(struct obm_heap *heap)
 	}
 	gc->heap = heap;
 	obm_gc_init(gc);
-	obm_evict_begin(gc);
+	INIT_LIST_HEAD(&gc->evictors);
+	obm_pressure_begin(gc);
 	return gc;
 }
 
@@ -263,6 +264,8 @@ static struct obm_kind *kind_make(struct obm_heap *heap, struct obm_type *type)
 		obm_objects_uncharge(heap, sizeof(*kind));
 		return NULL;
 	}
+	if (kind->evicts)
+		WRITE_ONCE(gc->evicts, true);
 	list_add_tail(&kind->in_type, &type->kinds);
 	list_add_tail_rcu(&kind->in_gc, &gc->kind_list);
 	/* Pairs with the acquire in obm_kind_get(). */
@@ -482,7 +485,7 @@ void obm_objects_end(struct obm_heap *heap)
 
 	if (!gc)
 		return;
-	obm_evict_end(gc);
+	obm_pressure_end(gc);
 	obm_gc_stop(gc);
 	obm_intern_end(gc);
 	mutex_lock(&obm_types_lock);
@@ -510,7 +513,7 @@ int __init obm_objects_init(void)
 	err = obm_intern_init();
 	if (err)
 		goto err_weakref;
-	obm_evict_init();
+	obm_pressure_init();
 	return 0;
 
 err_weakref:
@@ -522,7 +525,7 @@ err_wq:
 
 void obm_objects_exit(void)
 {
-	obm_evict_exit();
+	obm_pressure_exit();
 	obm_intern_exit();
 	obm_type_unregister(&obm_weakref_type);
 	destroy_workqueue(obm_wq);
