@@ -48,7 +48,7 @@ static void at_the_limit(struct kunit *test)
 }
 
 /* As many as make the table grow in a hurry. */
-#define NR_FAILING	100
+#define NR_FAILING	40
 
 /* How many of the values were not to be had. */
 static unsigned int intern_failing(struct kunit *test, struct obm_heap *heap,
@@ -79,7 +79,7 @@ static void each_allocation_fails_in_turn(struct kunit *test)
 	bool done = true;
 
 	fail_needed(test);
-	for (nth = 1; done && nth < 100; nth++) {
+	for (nth = 1; done && nth < 1000; nth++) {
 		heap = object_heap(test);
 		again = obm_intern_int(heap, 999, GFP_KERNEL);
 		KUNIT_ASSERT_NOT_NULL(test, again);
