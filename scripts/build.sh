@@ -7,7 +7,7 @@
 #   build.sh [--tag TAG] KERNEL [VAR=VALUE...]
 #
 # KERNEL is stock-6.12, stock-6.1 (Debian's), clang-6.12, clang-6.1 (the same,
-# compiled by clang), uml or uml-bench.
+# compiled by clang), uml, uml-bench, debug or kcsan.
 #
 # Kbuild writes beside the sources and its header trees are read-only to us, so
 # each kernel gets a copy of the sources in the cache. --tag keeps a build with
@@ -81,7 +81,11 @@ main() {
 	uml | uml-bench)
 		kdir=$("$OBM_TOP/scripts/kernel.sh" "$kernel")
 		args=(-C "$kdir" ARCH=um) ;;
-	*)	die "usage: build.sh [--tag TAG] stock-6.12|stock-6.1|clang-...|uml" ;;
+	debug | kcsan)
+		kdir=$("$OBM_TOP/scripts/kernel.sh" "$kernel")
+		args=(-C "$kdir" ARCH=x86) ;;
+	*)	die "usage: build.sh [--tag TAG] stock-6.12|stock-6.1|clang-...|" \
+			"uml|uml-bench|debug|kcsan" ;;
 	esac
 	name=$(checkout_id)/$kernel$tag
 	stage=$OBM_CACHE/build/$name

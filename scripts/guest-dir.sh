@@ -3,7 +3,8 @@
 #
 # Fills a directory with what a guest finds in /obm:
 #
-#   guest-dir.sh KERNEL DIR        KERNEL is stock-6.12, stock-6.1 or uml
+#   guest-dir.sh KERNEL DIR        KERNEL is stock-6.12, stock-6.1, uml, debug
+#                                  or kcsan
 #
 #   module/obmalloc.ko kunit/*.ko samples/*/*.ko samples/traces/
 #   samples/replay/trace2ops

@@ -10,6 +10,8 @@
 #   kernel.sh source 6.12|6.1  the unpacked linux-source package (KSRC)
 #   kernel.sh uml              User Mode Linux built from the 6.12 source
 #   kernel.sh uml-bench        the same without debugging options, to take times
+#   kernel.sh debug            a kernel for QEMU with KASAN, lockdep, kmemleak
+#   kernel.sh kcsan            one with KCSAN, for modules' accesses alone
 #   kernel.sh busybox          a static busybox for the guests
 #
 # A directory is complete once it holds the file .complete, so that what an
@@ -355,6 +357,29 @@ uml_bench() {
 		allnoconfig ARCH=um -- linux modules
 }
 
+debug() {
+	need_packages libelf-dev
+	built debug "$OBM_TOP/scripts/config/debug.config" allnoconfig \
+		ARCH=x86 -- bzImage modules
+}
+
+# Whose barriers KCSAN must hear of though their accesses are not watched: what a
+# module calls to lock, to wait, to be called back. mm and sched say it of
+# themselves.
+KCSAN_BARRIERS="spinlock mutex rwsem tree update srcutree workqueue
+	kthread smp irq_work hrtimer timer softirq llist task_work notifier"
+
+# The kernel's own accesses are not watched: its races are not ours to find, and
+# the same time holds several times the operations.
+kcsan() {
+	need_packages libelf-dev
+	# shellcheck disable=SC2086
+	built kcsan "$OBM_TOP/scripts/config/kcsan.config" allnoconfig \
+		ARCH=x86 KCSAN_SANITIZE=n $(printf \
+		'KCSAN_INSTRUMENT_BARRIERS_%s.o=y ' $KCSAN_BARRIERS) -- \
+		bzImage modules
+}
+
 # --- Guests' user space -----------------------------------------------------
 
 # Extracted even where it could be installed: busybox-static would replace the
@@ -397,6 +422,8 @@ clang)		[[ $# == 2 ]] || usage; clang_kdir "$2" ;;
 source)		[[ $# == 2 ]] || usage; ksource "$2" ;;
 uml)		uml ;;
 uml-bench)	uml_bench ;;
+debug)		debug ;;
+kcsan)		kcsan ;;
 busybox)	busybox ;;
 *)		usage ;;
 esac

@@ -3,7 +3,7 @@
 #
 # Builds the module that README.md shows, from the README's own text:
 #
-#   readme-module.sh stock-6.12|stock-6.1|uml [BUILT]
+#   readme-module.sh stock-6.12|stock-6.1|uml|debug|kcsan [BUILT]
 #
 # A fenced block that follows a line <!-- file: NAME --> becomes the file NAME.
 # "make" is then run on the Makefile among them, told by KDIR where the
@@ -36,7 +36,9 @@ main() {
 				stock "${kernel#stock-}")/kdir ;;
 	uml)		kdir=$("$OBM_TOP/scripts/kernel.sh" uml)
 			arch=(ARCH=um) ;;
-	*)		die "usage: readme-module.sh stock-6.12|stock-6.1|uml" ;;
+	debug | kcsan)	kdir=$("$OBM_TOP/scripts/kernel.sh" "$kernel") ;;
+	*)		die "usage: readme-module.sh" \
+				"stock-6.12|stock-6.1|uml|debug|kcsan" ;;
 	esac
 	cache_init
 	built=${2:-$("$OBM_TOP/scripts/build.sh" "$kernel")}

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Boots a stock Debian kernel in QEMU and runs a command there as root:
+# Boots a stock Debian kernel, or one of ours, in QEMU and runs a command there
+# as root:
 #
 #   vm.sh [options] --dir GUESTDIR -- COMMAND [ARG...]
 #
@@ -10,7 +11,7 @@
 # exit status is this script's. 124 is a hang, 125 a guest that died or whose
 # kernel complained (BUG, WARNING, lockdep, ...).
 #
-#   --kernel 6.12|6.1      which kernel (6.12)
+#   --kernel 6.12|6.1      which kernel (6.12); debug and kcsan are ours
 #   --smp N, --numa N      CPUs, and the nodes they and the memory divide into
 #   --mem MIB              memory (1024)
 #   --append "..."         more words for the kernel's command line
@@ -50,14 +51,28 @@ accel_options() {
 	fi
 }
 
+# The kernel's image.
+image() {
+	local dir
+
+	case $vm_kernel in
+	debug | kcsan)
+		dir=$("$OBM_TOP/scripts/kernel.sh" "$vm_kernel")
+		printf '%s\n' "$dir/arch/x86/boot/bzImage" ;;
+	*)
+		dir=$("$OBM_TOP/scripts/kernel.sh" stock "$vm_kernel")
+		printf '%s\n' "$dir/vmlinuz" ;;
+	esac
+}
+
 main() {
-	local stock tmp ran
+	local kernel tmp ran
 	local -a qemu numa=() accel
 
 	vm_options "$@"
 	cache_init
 	need_packages qemu-system-x86_64:qemu-system-x86 cpio:cpio
-	stock=$("$OBM_TOP/scripts/kernel.sh" stock "$vm_kernel")
+	kernel=$(image)
 	[[ -n $vm_icount ]] && vm_numa=1
 	((vm_smp % vm_numa == 0)) ||
 		vm_usage "--smp is not a multiple of --numa"
@@ -78,7 +93,7 @@ main() {
 		-no-reboot -machine pc -cpu max -m "$vm_mem"M
 		-smp "$vm_smp,sockets=$vm_numa,cores=$((vm_smp / vm_numa))"
 		"${accel[@]}" "${numa[@]}"
-		-kernel "$stock/vmlinuz" -initrd "$tmp/initramfs"
+		-kernel "$kernel" -initrd "$tmp/initramfs"
 		-append "console=ttyS0 ignore_loglevel log_buf_len=4M
 panic=-1 oops=panic mitigations=off no5lvl audit=0 $vm_append"
 		-chardev "file,id=log,path=$vm_log"
