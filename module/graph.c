@@ -187,10 +187,11 @@ static int visit_reach_far(struct obm_ref *ref, void *arg)
 static void look_far(struct graph *graph, struct obm_obj *obj,
 		     obm_visit_t visit)
 {
-	/* No link of it was subtracted. */
-	if (!is_trusted(obj))
+	/* No link of it was subtracted; it may be dead for long. */
+	if (obj->refs == REFS_MANY)
 		return;
-	if (!obm_obj_pin(obj)) {
+	/* Somebody has found out its type meanwhile. */
+	if (!is_trusted(obj) || !obm_obj_pin(obj)) {
 		graph->doubtful = true;
 		return;
 	}
