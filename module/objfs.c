@@ -94,13 +94,11 @@ DEFINE_SHOW_ATTRIBUTE(objects);
  * struct search - an object that is looked for, or at
  * @m: where to show what is found, or NULL
  * @id: of the object
- * @owner: whose links are visited
  * @found: there is such an object
  */
 struct search {
 	struct seq_file *m;
 	u64 id;
-	struct obm_obj *owner;
 	bool found;
 };
 
@@ -112,8 +110,6 @@ static int visit_is_it(struct obm_ref *ref, void *arg)
 	if (!target || obm_obj_id(target) != search->id)
 		return 0;
 	search->found = true;
-	if (search->m)
-		obm_fs_show_obj(search->m, search->owner);
 	return 1;
 }
 
@@ -147,8 +143,11 @@ static int referrers_one(struct obm_obj *obj, int generation, void *arg)
 {
 	struct search *search = arg;
 
-	search->owner = obj;
+	search->found = false;
 	obj_visit(obj, visit_is_it, search);
+	/* Not while it is visited, as the type may hold a lock. */
+	if (search->found)
+		obm_fs_show_obj(search->m, obj);
 	return 0;
 }
 
@@ -172,22 +171,48 @@ static int referrers_set(struct obm_heap *heap, char *word)
 }
 DEFINE_OBM_FS(referrers, "referrers");
 
-static int visit_show(struct obm_ref *ref, void *arg)
+/**
+ * struct referents - what an object refers to
+ * @nr: how many there are
+ * @max: room for so many
+ * @objs: they, pinned
+ */
+struct referents {
+	unsigned int nr;
+	unsigned int max;
+	struct obm_obj *objs[];
+};
+
+static int visit_pin(struct obm_ref *ref, void *arg)
 {
 	struct obm_obj *target = READ_ONCE(ref->target);
+	struct referents *r = arg;
 
-	if (target)
-		obm_fs_show_obj(arg, target);
+	if (target && r->nr < r->max && obm_obj_pin(target))
+		r->objs[r->nr++] = target;
 	return 0;
 }
 
+/* Pinned first, and shown when the object's type holds no lock any more. */
 static int referents_one(struct obm_obj *obj, int generation, void *arg)
 {
 	struct search *search = arg;
+	struct referents *r;
+	unsigned int i, nr = 0;
 
 	if (obm_obj_id(obj) != search->id)
 		return 0;
-	obj_visit(obj, visit_show, search->m);
+	obj_visit(obj, visit_count, &nr);
+	r = kvzalloc(struct_size(r, objs, nr), GFP_KERNEL);
+	if (!r)
+		return -ENOMEM;
+	r->max = nr;
+	obj_visit(obj, visit_pin, r);
+	for (i = 0; i < r->nr; i++) {
+		obm_fs_show_obj(search->m, r->objs[i]);
+		obm_obj_put_unseen(r->objs[i]);
+	}
+	kvfree(r);
 	return 1;
 }
 
@@ -200,8 +225,7 @@ static int referents_show(struct seq_file *m, void *v)
 	if (!gc)
 		return 0;
 	search.id = READ_ONCE(gc->referents_of);
-	obm_gc_walk(m->private, referents_one, &search);
-	return 0;
+	return min(obm_gc_walk(m->private, referents_one, &search), 0);
 }
 
 static int referents_set(struct obm_heap *heap, char *word)
