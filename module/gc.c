@@ -33,8 +33,12 @@ static void list_set_place(struct list_head *list, u16 place)
 	}
 }
 
-/* True if there was a callback. */
-static bool garbage_clear_weak(struct list_head *garbage)
+/*
+ * True if there was a callback. Weak references that end with theirs are counted,
+ * as in CPython: their memory is there while the era is odd.
+ */
+static bool garbage_clear_weak(struct list_head *garbage,
+			       unsigned long *nr_ended)
 {
 	struct obm_weakref *calls = NULL, **last = &calls, *weak;
 	struct obm_obj *obj;
@@ -55,6 +59,7 @@ static bool garbage_clear_weak(struct list_head *garbage)
 		weak = calls;
 		calls = weak->next;
 		obm_weak_call(weak);
+		*nr_ended += !obm_obj_refcount(&weak->obj);
 		cond_resched();
 	}
 	return called;
@@ -149,12 +154,12 @@ static unsigned long garbage_free(struct obm_gc *gc, struct list_head *garbage,
 {
 	unsigned int next = older(generation);
 	struct obm_generation *stats = &gc->generations[generation];
-	unsigned long nr_live, nr_kept;
+	unsigned long nr_live, nr_kept, nr_ended = 0;
 	LIST_HEAD(stubborn);
 	LIST_HEAD(lost);
 	bool called;
 
-	called = garbage_clear_weak(garbage);
+	called = garbage_clear_weak(garbage, &nr_ended);
 	called |= garbage_finalize(garbage);
 	if (called) {
 		obm_graph_thaw(gc, garbage);
@@ -166,6 +171,7 @@ static unsigned long garbage_free(struct obm_gc *gc, struct list_head *garbage,
 	garbage_clear(garbage, &gc->shared[next], &stubborn);
 	nr_kept = garbage_keep(gc, &stubborn, &gc->shared[next]);
 	obm_graph_thaw(gc, garbage);
+	nr += nr_ended;
 	stats->stats.nr_collected += nr - nr_kept;
 	stats->stats.nr_uncollectable += nr_kept;
 	gc->last.nr_kept = nr_kept;
@@ -278,8 +284,9 @@ static long collect_one(struct obm_gc *gc, int generation)
  *
  * Context: Process context, may sleep. Takes gc->mutex: waits for another one who
  * collects.
- * Return: how many objects were garbage; 0 if a callback of this very collection
- * calls; -EINVAL for a generation that there is none of.
+ * Return: how many objects were garbage, and weak references that ended with their
+ * callback; 0 if a callback of this very collection calls; -EINVAL for a generation
+ * that there is none of.
  */
 long obm_gc_collect(struct obm_heap *heap, unsigned int generation)
 {
