@@ -23,6 +23,8 @@
 
 /* Steps of a put; then the worker goes on. */
 #define DIE_MANY	4096
+/* Finalizers in finalizers of which the dead go before it is seen who lives. */
+#define DIE_NESTED	4
 /* Returns to an object after a link; then all that die by the others go at once. */
 #define DIE_RETURNS	64
 
@@ -47,14 +49,20 @@ static_assert(__alignof__(struct obm_obj) > PHASE_MASK);
  * @gc: whose objects they are
  * @top: of the stack
  * @bottom: of the stack, if it is not empty
+ * @steps: taken
+ * @nested: finalizers that wait for others' deaths
  * @sleeps: callbacks may sleep
  */
 struct dying {
 	struct obm_gc *gc;
 	unsigned long top;
 	struct obm_obj *bottom;
+	unsigned int steps;
+	unsigned int nested;
 	bool sleeps;
 };
+
+static void dying_loop(struct dying *d, unsigned long end);
 
 /* --- The stack --- */
 
@@ -267,6 +275,7 @@ static void step_finalize(struct dying *d, bool may_sleep)
 	struct obm_obj *obj = entry_obj(d->top), *first;
 	const struct obm_type *type = obj->kind->type;
 	struct caller c;
+	unsigned long end;
 	u64 word;
 
 	if (likely(!type->finalize) ||
@@ -283,6 +292,15 @@ static void step_finalize(struct dying *d, bool may_sleep)
 	c = call_begin(may_sleep);
 	type->finalize(obj);
 	first = call_end(&c, obj, "finalize");
+	if (first && d->nested < DIE_NESTED) {
+		/* Their callbacks may save it, or undo that it was. */
+		end = d->top;
+		dying_push_list(d, first);
+		first = NULL;
+		d->nested++;
+		dying_loop(d, end);
+		d->nested--;
+	}
 	word = atomic64_fetch_add_release(OBM_WORD_OP - 1, &obj->word);
 	if (word_count(word) == 1) {
 		smp_acquire__after_ctrl_dep();
@@ -457,18 +475,18 @@ static void dying_leave(struct dying *d)
 	d->bottom->waiting = (void *)gc->dying;
 	gc->dying = d->top;
 	raw_spin_unlock_irqrestore(&gc->dying_lock, flags);
+	d->top = 0;
 	queue_work(obm_wq, &gc->work);
 }
 
-static void dying_loop(struct dying *d)
+/* Until the stack is down to @end again, or empty. */
+static void dying_loop(struct dying *d, unsigned long end)
 {
-	unsigned int steps;
-
-	for (steps = 0; d->top; steps++) {
+	for (; d->top && d->top != end; d->steps++) {
 		if (d->sleeps) {
-			if (!(steps % 256))
+			if (!(d->steps % 256))
 				cond_resched();
-		} else if (unlikely(steps >= DIE_MANY)) {
+		} else if (unlikely(d->steps >= DIE_MANY)) {
 			dying_leave(d);
 			return;
 		}
@@ -528,7 +546,7 @@ void obm_obj_die(struct obm_obj *obj)
 	if (obj_is_noted(obj) || !dying_takes(&d, obj))
 		return;
 	dying_push(&d, obj, PHASE_FINALIZE);
-	dying_loop(&d);
+	dying_loop(&d, 0);
 }
 
 /**
@@ -552,7 +570,7 @@ void obm_dying_work(struct obm_gc *gc)
 		node = llist_del_all(&gc->sleepers);
 		llist_for_each_entry_safe(obj, next, node, limbo)
 			dying_push(&d, obj, PHASE_FINALIZE);
-		dying_loop(&d);
+		dying_loop(&d, 0);
 	} while (READ_ONCE(gc->dying) || !llist_empty(&gc->sleepers));
 }
 
@@ -578,7 +596,7 @@ void obm_obj_clear(struct obm_obj *obj)
 	c = call_begin(obj_may_sleep(obj));
 	type->clear(obj);
 	dying_push_list(&d, call_end(&c, obj, "clear"));
-	dying_loop(&d);
+	dying_loop(&d, 0);
 }
 
 /**
@@ -592,7 +610,7 @@ void obm_weak_call(struct obm_weakref *weak)
 	struct dying d = { .gc = weak->obj.kind->gc };
 
 	dying_push(&d, &weak->obj, PHASE_CALL);
-	dying_loop(&d);
+	dying_loop(&d, 0);
 }
 
 /**
@@ -613,7 +631,7 @@ bool obm_obj_finalize(struct obm_obj *obj)
 	c = call_begin(obj_may_sleep(obj));
 	obj->kind->type->finalize(obj);
 	dying_push_list(&d, call_end(&c, obj, "finalize"));
-	dying_loop(&d);
+	dying_loop(&d, 0);
 	return true;
 }
 
