@@ -214,7 +214,7 @@ unfreed() {
 # The kernel's own record of each kmalloc() and kfree() while modules come and
 # go: exact to the object.
 every_object_is_freed() {
-	local tracing=/sys/kernel/tracing cycle event lost
+	local tracing=/sys/kernel/tracing cycle event lost tries
 
 	[ -d $tracing/events/kmem/kfree ] || skip "no kmem events in tracefs"
 	client_cycle
@@ -229,13 +229,17 @@ every_object_is_freed() {
 		echo "cycle $cycle" >$tracing/trace_marker
 		client_cycle
 	done
-	sleep 0.2
+	# Workqueues and others are freed after grace periods of RCU.
+	for tries in 1 2 3 4 5 6 7 8 9; do
+		sleep "0.$tries"
+		lost=$(unfreed $tracing/trace)
+		[ -n "$lost" ] || break
+	done
 	echo 0 >$tracing/tracing_on
 	for event in kmalloc kfree kmem_cache_alloc kmem_cache_free; do
 		echo 0 >$tracing/events/kmem/$event/enable
 	done
 	say "$(sed -n 's/^# \(entries-in.*\)/\1/p' $tracing/trace)"
-	lost=$(unfreed $tracing/trace)
 	echo >$tracing/trace
 	[ -z "$lost" ] || fail "$lost"
 }
