@@ -25,6 +25,12 @@
 #define EVICT_BATCH	16
 /* How long to wait for who collects. */
 #define EVICT_PATIENCE	(HZ / 2)
+/*
+ * Times round all objects before it is certain that nothing is to be had. An owner
+ * that gives second chances refuses them all once, if all have been used; and others
+ * who ask at the same time have references to some.
+ */
+#define EVICT_ROUNDS	3
 
 /**
  * struct evictor - somebody who asks for objects of a heap
@@ -36,6 +42,7 @@
  *	  only compared, as it may be gone
  * @nr: objects that are wanted
  * @bytes: and bytes of them
+ * @asked: somebody was asked
  * @nr_got: objects that are gone
  * @bytes_got: and their bytes
  * @waits: some are freed only after a grace period
@@ -48,6 +55,7 @@ struct evictor {
 	const struct obm_obj *mark;
 	unsigned long nr;
 	unsigned long bytes;
+	bool asked;
 	unsigned long nr_got;
 	unsigned long bytes_got;
 	bool waits;
@@ -130,6 +138,7 @@ static void turn_ask(struct evictor *ev, struct turn *turn)
 	unsigned int i, nr_ours;
 	struct obm_obj *obj;
 
+	ev->asked |= turn->nr;
 	for (i = 0; i < turn->nr; i++) {
 		obj = turn->picked[i];
 		type = obj->kind->type;
@@ -318,7 +327,8 @@ static void evict(struct evictor *ev)
  * @nr: how many
  *
  * The permanent generation comes first, then the oldest. If nothing was to be had
- * of them, those are asked for, too, that are new.
+ * of them, those are asked for, too, that are new; and all of them up to three times
+ * before nothing is to be had.
  *
  * Context: Process context, may sleep; nothing in reclaim, or if who collects calls.
  * Return: how many objects nobody has any more.
@@ -326,10 +336,14 @@ static void evict(struct evictor *ev)
 unsigned long obm_evict(struct obm_gc *gc, unsigned long nr)
 {
 	struct evictor ev = { .gc = gc, .nr = nr, .bytes = ULONG_MAX };
+	unsigned int rounds = EVICT_ROUNDS;
 
 	if (current->flags & PF_MEMALLOC || !READ_ONCE(gc->evicts))
 		return 0;
-	evict(&ev);
+	do {
+		ev.asked = false;
+		evict(&ev);
+	} while (!ev.nr_got && ev.asked && --rounds);
 	return ev.nr_got;
 }
 
