@@ -117,7 +117,7 @@ static void order_of_a_tree(struct kunit *test)
 
 struct cell {
 	struct obm_obj obj;
-	OBM_REF(struct cell) next;
+	OBM_DECLARE_REF(struct cell, next);
 };
 
 static struct obm_type cell_type = {

@@ -60,7 +60,7 @@ static int enabled_set(struct obm_heap *heap, char *word)
 		obm_gc_disable(heap);
 	return 0;
 }
-DEFINE_OBM_FS(enabled, "gc/enabled");
+DEFINE_OBM_ATTRIBUTE(enabled, "gc/enabled");
 
 static int thresholds_show(struct seq_file *m, void *v)
 {
@@ -84,7 +84,7 @@ static int thresholds_set(struct obm_heap *heap, char *word)
 	}
 	return word ? -EINVAL : obm_gc_set_thresholds(heap, t);
 }
-DEFINE_OBM_FS(thresholds, "gc/thresholds");
+DEFINE_OBM_ATTRIBUTE(thresholds, "gc/thresholds");
 
 static int counts_show(struct seq_file *m, void *v)
 {
@@ -126,7 +126,7 @@ static int collect_set(struct obm_heap *heap, char *word)
 	nr = obm_gc_collect(heap, generation);
 	return min(nr, 0L);
 }
-DEFINE_OBM_FS(collect, "gc/collect");
+DEFINE_OBM_ATTRIBUTE(collect, "gc/collect");
 
 static int stats_show(struct seq_file *m, void *v)
 {
@@ -175,7 +175,7 @@ static int freeze_set(struct obm_heap *heap, char *word)
 		return -EINVAL;
 	return freeze ? obm_gc_freeze(heap) : obm_gc_unfreeze(heap);
 }
-DEFINE_OBM_FS(freeze, "gc/freeze");
+DEFINE_OBM_ATTRIBUTE(freeze, "gc/freeze");
 
 static const char *const mode_names[] = {
 	[OBM_GC_FREE] = "free",
@@ -194,7 +194,7 @@ static int mode_set(struct obm_heap *heap, char *word)
 
 	return mode < 0 ? -EINVAL : obm_gc_set_mode(heap, mode);
 }
-DEFINE_OBM_FS(mode, "gc/mode");
+DEFINE_OBM_ATTRIBUTE(mode, "gc/mode");
 
 void obm_gcfs_add(struct obm_heap *heap)
 {

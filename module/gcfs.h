@@ -20,7 +20,7 @@ int obm_fs_refuse(const struct obm_heap *heap, const char *what,
  * A file that is read by name_show(), and written by name_set(), which gets a line
  * and takes it apart; what it does not understand is named in the log.
  */
-#define DEFINE_OBM_FS(name, what)					\
+#define DEFINE_OBM_ATTRIBUTE(name, what)					\
 static ssize_t name##_write(struct file *file, const char __user *buf,	\
 			    size_t count, loff_t *pos)			\
 {									\

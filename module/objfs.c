@@ -169,7 +169,7 @@ static int referrers_set(struct obm_heap *heap, char *word)
 
 	return gc ? search_set(heap, word, &gc->referrers_of) : -ENOMEM;
 }
-DEFINE_OBM_FS(referrers, "referrers");
+DEFINE_OBM_ATTRIBUTE(referrers, "referrers");
 
 /**
  * struct referents - what an object refers to
@@ -234,7 +234,7 @@ static int referents_set(struct obm_heap *heap, char *word)
 
 	return gc ? search_set(heap, word, &gc->referents_of) : -ENOMEM;
 }
-DEFINE_OBM_FS(referents, "referents");
+DEFINE_OBM_ATTRIBUTE(referents, "referents");
 
 /* --- The graph --- */
 
@@ -352,7 +352,7 @@ static int graph_set(struct obm_heap *heap, char *word)
 	WRITE_ONCE(gc->graph_id, id);
 	return 0;
 }
-DEFINE_OBM_FS(graph, "graph");
+DEFINE_OBM_ATTRIBUTE(graph, "graph");
 
 void obm_objfs_add(struct obm_heap *heap)
 {

@@ -10,7 +10,7 @@
  *
  *	struct node {
  *		struct obm_obj obj;
- *		OBM_REF(struct node) next;
+ *		OBM_DECLARE_REF(struct node, next);
  *		int value;
  *	};
  *
@@ -98,19 +98,23 @@ struct obm_obj {
  * struct obm_ref - a link: a place in an object that holds a reference
  * @target: the object it refers to, counted, or NULL
  *
- * Declared with OBM_REF(), changed by obm_ref_set(), obm_ref_clear() and
- * obm_ref_move() only. It lies in the object or in memory that the object owns.
+ * Declared with OBM_DECLARE_REF() or OBM_REF(), changed by obm_ref_set(),
+ * obm_ref_clear() and obm_ref_move() only. It lies in the object or in memory that
+ * the object owns.
  */
 struct obm_ref {
 	struct obm_obj *target;
 };
 
-/* A link to objects of one structure: OBM_REF(struct node) next; */
+/* A link to objects of one structure, for a row of links or a typedef. */
 #define OBM_REF(type)							\
 	union {								\
 		struct obm_ref ref;					\
 		type *to;						\
 	}
+
+/* A member of a structure that is such a link. */
+#define OBM_DECLARE_REF(type, name)	OBM_REF(type) name
 
 /**
  * typedef obm_visit_t - what a traverse calls for each link
@@ -175,7 +179,8 @@ typedef int (*obm_visit_t)(struct obm_ref *ref, void *arg);
  * @evict: memory is short: the owner should drop its reference; true if it has.
  *	  Called by a worker, or in obm_obj_new() with GFP_KERNEL for the heap: for
  *	  a lock that is held there it can only try. May sleep, and may make
- *	  objects, for which no others are evicted
+ *	  objects, for which no others are evicted. Who refuses may be asked again
+ *	  at once, so that a second chance can be given and taken back
  *
  * Callbacks but @copy and @evict run in the context of the last put, or of the
  * collector, with preemption disabled, and must not sleep, unless the type has
@@ -288,7 +293,7 @@ int __obm_ref_move(struct obm_obj *to_owner, struct obm_ref *to,
 struct obm_obj *__obm_ref_get(struct obm_ref *ref);
 
 /*
- * The object of a pointer to a structure that OBM_REF() was told of, or NULL. A
+ * The object of a pointer to a structure that the link was declared with, or NULL. A
  * pointer to another structure does not compile.
  */
 #define obm_ref_target(link, target)					\
@@ -302,7 +307,7 @@ struct obm_obj *__obm_ref_get(struct obm_ref *ref);
 /**
  * obm_ref_set() - make a link refer to an object
  * @owner: the object that the link is of, as struct obm_obj *
- * @link: the link, as OBM_REF() declared it; by address
+ * @link: the link, as OBM_DECLARE_REF() declared it; by address
  * @target: what it is to refer to, or NULL; the caller has a reference, and
  *	    keeps it
  *

@@ -24,15 +24,15 @@ MODULE_PARM_DESC(tree, "persons of the tree, 1 to 1000000 (default 7)");
 /* A link of the ring. */
 struct link {
 	struct obm_obj obj;
-	OBM_REF(struct link) next;
+	OBM_DECLARE_REF(struct link, next);
 };
 
 /* Somebody in the tree. */
 struct person {
 	struct obm_obj obj;
-	OBM_REF(struct person) parent;
-	OBM_REF(struct person) elder;
-	OBM_REF(struct person) younger;
+	OBM_DECLARE_REF(struct person, parent);
+	OBM_DECLARE_REF(struct person, elder);
+	OBM_DECLARE_REF(struct person, younger);
 	unsigned int number;
 };
 
