@@ -2,8 +2,7 @@
 /*
  * debugfs/obm_graph/run: scripts are written to it, parted by lines "---", and the
  * answers read from it, parted the same way. They run when the first answer is
- * read, each with a heap of its own. An open file has scripts of its own; one at a
- * time runs.
+ * read, each with a heap of its own. An open file has scripts of its own.
  */
 #include "graph.h"
 
@@ -39,19 +38,17 @@ struct text {
  * @ran: the scripts have run
  */
 struct session {
-	struct mutex lock;
+	struct mutex lock;	/* all below */
 	struct text scripts;
 	struct text answers;
 	bool ran;
 };
 
-/* One script runs at a time: weak references know their numbers by a table. */
-static DEFINE_MUTEX(run_lock);
 static struct dentry *dir;
 
 static int text_reserve(struct text *text, size_t more)
 {
-	size_t room = max(text->room, (size_t)4096);
+	size_t room = max_t(size_t, text->room, 4096);
 	char *data;
 
 	while (room < text->len + more + 1)
@@ -89,6 +86,7 @@ static int script_run(struct graph *graph, char *script, struct text *answers)
 
 	memset(graph, 0, sizeof(*graph));
 	raw_spin_lock_init(&graph->lock);
+	INIT_LIST_HEAD(&graph->callbacks);
 	graph->answer = answer;
 	graph->heap = obm_heap_create("graph", NULL);
 	if (IS_ERR(graph->heap))
@@ -96,6 +94,7 @@ static int script_run(struct graph *graph, char *script, struct text *answers)
 	/* What a script says wrong, it says in its answer. */
 	graph_run(graph, script);
 	leaked = obm_heap_destroy(graph->heap);
+	graph_callbacks_free(graph);
 	if (leaked)
 		graph_say(graph, "error: %lu blocks leaked", leaked);
 	if (graph->len >= GRAPH_ANSWER_MAX)
@@ -129,13 +128,11 @@ static int session_run(struct session *session)
 	char *rest = session->scripts.data, *script;
 	int err = graph && answer ? 0 : -ENOMEM;
 
-	mutex_lock(&run_lock);
 	while (!err && (script = script_next(&rest))) {
 		graph->answer = answer;
 		err = script_run(graph, script, &session->answers);
 		cond_resched();
 	}
-	mutex_unlock(&run_lock);
 	kvfree(answer);
 	kfree(graph);
 	return err;

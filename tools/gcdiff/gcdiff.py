@@ -21,6 +21,28 @@ import generator                                    # noqa: E402
 import interpreter                                  # noqa: E402
 
 BATCH = 2000
+# Scripts that are no scripts, and what the kernel says of them: it names line and
+# word, and ends the script as if it had been all.
+MALFORMED = {
+    "new 0\nfrob 1": "error: line 2: 'frob' is no operation",
+    "# one\n\nfinal 0\nNew 0": "error: line 4: 'New' is no operation",
+    "final 0\nlink 0 4 0":
+        "error: line 2: link: argument 2: '4' is no number up to 3",
+    "new 64": "error: line 1: new: argument 1: '64' is no number up to 63",
+    "new -1": "error: line 1: new: argument 1: '-1' is no number up to 63",
+    "new x": "error: line 1: new: argument 1: 'x' is no number up to 63",
+    "new": "error: line 1: new: argument 1: '' is no number up to 63",
+    "new  0": "error: line 1: new: argument 1: '' is no number up to 63",
+    "new 0 1": "error: line 1: new: '1' is too much",
+    "step 1 2": "error: line 1: step: '1 2' is too much",
+    "collect 3":
+        "error: line 1: collect: argument 1: '3' is no number up to 2",
+    "saved 0 1\nweak 0 1 2":
+        "error: line 2: weak: argument 3: '2' is no number up to 1",
+    "threshold 1 2 2147483648":
+        "error: line 1: threshold: argument 3: '2147483648' is no number up "
+        "to 2147483647",
+}
 # Scripts that are tried at once when one is made smaller.
 TRIES = 400
 
@@ -61,6 +83,26 @@ def wrong_answers(scripts):
                 del answer[i]
                 break
     return answers
+
+
+def malformed_wrong(answers):
+    """What is said else of a malformed script, or None."""
+    for script, error, answer in zip(MALFORMED, MALFORMED.values(), answers):
+        said = "\n".join(answer or ["(no answer)"])
+        if not said.startswith(error + "\nend\n") or \
+           not said.endswith("\nlive 0"):
+            return "# of %r is said:\n# %s" % (script,
+                                              said.replace("\n", "\n# "))
+    return None
+
+
+def check_malformed(ask, nr):
+    wrong = malformed_wrong(ask([script.split("\n") for script in MALFORMED]))
+    print("%sok %d - gcdiff: malformed scripts are refused by line and word" %
+          ("not " if wrong else "", nr))
+    if wrong:
+        print(wrong)
+    return bool(wrong)
 
 
 def smaller(script):
@@ -141,6 +183,9 @@ def main():
             shortest = min(differ, key=lambda i: len(scripts[i]))
             show(shrink(scripts[shortest], ask), ask, sys.stdout)
         sys.stdout.flush()
+    if not args.python:
+        nr += 1
+        failed |= check_malformed(ask, nr)
     print("1..%d" % nr)
     return failed
 

@@ -3,7 +3,9 @@
 
 import random
 
-NR_LINKS = 4
+from interpreter import NR_LINKS, OPERATIONS
+
+# CPython puts off what dies deeper than 50.
 MAX_NODES = 40
 # Fewer names than nodes, so that they are met again.
 NR_NAMES = 10
@@ -11,12 +13,35 @@ NR_WEAKS = 6
 
 # What there is to do, and how often.
 WEIGHTS = {
-    "new": 14, "final": 6, "saved": 4, "link": 40, "unlink": 8, "move": 4,
-    "del": 12, "take": 8, "weak": 8, "hold": 4, "wdel": 2, "deref": 4,
-    "collect": 8, "step": 3, "threshold": 1, "counts": 2, "enable": 1,
-    "disable": 1, "freeze": 1, "unfreeze": 1, "frozen": 1, "copy": 2,
-    "deepcopy": 2, "refs": 4, "generation": 2, "finalized": 2, "live": 2,
+    "new": 14, "leaf": 2, "final": 6, "saved": 4, "drops": 2, "cuts": 2,
+    "grabs": 2, "link": 40, "unlink": 8, "move": 4, "take": 8, "del": 12,
+    "weak": 8, "wdrops": 2, "wgrabs": 2, "hold": 4, "wdel": 2, "deref": 4,
+    "copy": 2, "deepcopy": 2, "collect": 8, "step": 3, "threshold": 1,
+    "enable": 1, "disable": 1, "counts": 2, "freeze": 1, "unfreeze": 1,
+    "frozen": 1, "refs": 4, "generation": 2, "finalized": 2, "live": 2,
 }
+MAKERS = ("new", "leaf", "final", "saved", "drops", "cuts", "grabs", "copy")
+
+
+def argument(rnd, kind, full):
+    """What a letter of OPERATIONS stands for; some variables are full."""
+    if kind in "VN" and full and rnd.random() < 0.9:
+        return rnd.choice(sorted(full))
+    if kind in "vuVNO":
+        return rnd.randrange(NR_NAMES)
+    if kind in "ij":
+        return rnd.randrange(NR_LINKS)
+    if kind == "w":
+        return rnd.randrange(NR_WEAKS)
+    if kind == "g":
+        return rnd.choice((0, 0, 1, 1, 2))
+    return rnd.randrange(2)
+
+
+def thresholds(rnd):
+    """Of the first only 0 matters: a step passes all others."""
+    return "threshold %d %d %d" % (rnd.choice((0, 5, 700, 700)),
+                                   rnd.randrange(3), rnd.randrange(3))
 
 
 def script(seed):
@@ -25,24 +50,18 @@ def script(seed):
     names = list(WEIGHTS)
     # Each script likes some operations more than others.
     weights = [WEIGHTS[name] * rnd.choice((0, 1, 1, 1, 3)) for name in names]
-    weights[names.index("new")] = 14
-    weights[names.index("link")] = 40
+    weights[names.index("new")] = WEIGHTS["new"]
+    weights[names.index("link")] = WEIGHTS["link"]
     nr_nodes = 0
-    steps = True
+    # Variables that may have a node, as far as can be seen.
+    full = set()
     lines = ["enable"] if rnd.random() < 0.7 else []
-
-    def var():
-        return rnd.randrange(NR_NAMES)
-
-    def link():
-        return rnd.randrange(NR_LINKS)
-
-    def weak():
-        return rnd.randrange(NR_WEAKS)
+    if rnd.random() < 0.4:
+        lines.append(thresholds(rnd))
 
     for _ in range(rnd.choice((10, 30, 60, 120))):
         name = rnd.choices(names, weights)[0]
-        if name in ("new", "final", "saved", "copy"):
+        if name in MAKERS:
             if nr_nodes >= MAX_NODES:
                 continue
             nr_nodes += 1
@@ -50,33 +69,15 @@ def script(seed):
             if nr_nodes > MAX_NODES / 2:
                 continue
             nr_nodes *= 2
-        if name in ("step", "frozen") and not steps:
-            continue
-        if name == "unfreeze":
-            # The interpreter's own objects come back to the oldest
-            # generation, too. How many are frozen, when it is due, and in which
-            # order a full collection finds what they refer to, is no longer
-            # comparable, until the end, when they refer to nothing.
-            steps = False
-        args = {
-            "new": lambda: (var(),), "final": lambda: (var(),),
-            "saved": lambda: (var(), var()),
-            "link": lambda: (var(), link(), var()),
-            "unlink": lambda: (var(), link()),
-            "move": lambda: (var(), link(), var(), link()),
-            "del": lambda: (var(),),
-            "take": lambda: (var(), link(), var()),
-            "weak": lambda: (var(), weak(), rnd.randrange(2)),
-            "hold": lambda: (var(), weak()),
-            "wdel": lambda: (weak(),), "deref": lambda: (weak(), var()),
-            "collect": lambda: (rnd.choice((0, 0, 1, 1, 2) if steps else
-                                           (0, 1)),),
-            "threshold": lambda: (rnd.choice((0, 5, 700)), rnd.randrange(4),
-                                  rnd.randrange(4)),
-            "copy": lambda: (var(), var()),
-            "deepcopy": lambda: (var(), var()),
-            "refs": lambda: (var(),), "generation": lambda: (var(),),
-            "finalized": lambda: (var(),),
-        }.get(name, tuple)()
-        lines.append(" ".join([name] + [str(arg) for arg in args]))
+        args = [argument(rnd, kind, full) for kind in OPERATIONS[name]]
+        if name in MAKERS[:-1]:
+            full.add(args[0])
+        elif name in ("take", "deref", "copy", "deepcopy"):
+            full.add(args[-1])
+        elif name == "del":
+            full.discard(args[0])
+        if name == "threshold":
+            lines.append(thresholds(rnd))
+        else:
+            lines.append(" ".join([name] + [str(arg) for arg in args]))
     return lines
