@@ -15,10 +15,12 @@
  * struct page_obj - an object that is found in a table
  * @obj: object
  * @at: its place in the table
+ * @refused: to go, once
  */
 struct page_obj {
 	struct obm_obj obj;
 	unsigned int at;
+	bool refused;
 };
 
 /**
