@@ -222,8 +222,10 @@ bool obm_raw_shrink(struct obm_raw *raw, unsigned int nr_pages)
 	obm_page_set_owner(raw->page + nr_pages, had - nr_pages, 0);
 	raw_spin_unlock_irqrestore(&heap->raw_lock, flags);
 
-	kmemleak_free_part(page_address(raw->page + nr_pages),
-			   (had - nr_pages) * PAGE_SIZE);
+	/* kmemleak_free_part() may sleep, which we may not. */
+	kmemleak_free(page_address(raw->page));
+	kmemleak_alloc(page_address(raw->page), nr_pages * PAGE_SIZE, 1,
+		       GFP_ATOMIC);
 	obm_pages_put_single(heap, raw->page + nr_pages, had - nr_pages);
 	obm_uncharge(heap, (had - nr_pages) * PAGE_SIZE);
 	return true;

@@ -488,18 +488,6 @@ void kmemleak_free(const void *ptr)
 		 leak_get(map) == LEAK_INSIDE);
 }
 
-void kmemleak_free_part(const void *ptr, size_t size)
-{
-	size_t i, n = size / GRANULE;
-	u8 *map = leak_at(ptr);
-
-	for (i = 0; i < n; i++) {
-		if (leak_get(map + i) != LEAK_INSIDE)
-			sim_die("kmemleak: frees a part that it never saw");
-		leak_set(map + i, LEAK_NONE);
-	}
-}
-
 #endif
 
 void *sim_mem(void)

@@ -8,7 +8,6 @@
 #ifndef SIM_INLINE
 void kmemleak_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp);
 void kmemleak_free(const void *ptr);
-void kmemleak_free_part(const void *ptr, size_t size);
 #else
 static inline void kmemleak_alloc(const void *ptr, size_t size, int min_count,
 				  gfp_t gfp)
@@ -16,10 +15,6 @@ static inline void kmemleak_alloc(const void *ptr, size_t size, int min_count,
 }
 
 static inline void kmemleak_free(const void *ptr)
-{
-}
-
-static inline void kmemleak_free_part(const void *ptr, size_t size)
 {
 }
 #endif
