@@ -376,25 +376,21 @@ static void step_clear(struct dying *d, bool may_sleep)
 
 /**
  * struct clearing - links that are being cleared
+ * @owner: whose links they are
  * @once: end with the first by which an object dies
  * @first: the first that has died
  * @last: where the next is to be linked
  */
 struct clearing {
+	struct obm_obj *owner;
 	bool once;
 	struct obm_obj *first;
 	struct obm_obj **last;
 };
 
-static int visit_clear(struct obm_ref *ref, void *arg)
+/* A link has let go of an object, which has died if it was the last one. */
+static int clearing_note(struct clearing *c, struct obm_obj *old, u64 word)
 {
-	struct clearing *c = arg;
-	struct obm_obj *old;
-	u64 word;
-
-	if (!READ_ONCE(ref->target))
-		return 0;
-	old = obm_ref_take(ref, NULL, &word);
 	if (!old || !obm_word_is_odd(word))
 		return 0;
 	if (word_count(word) != 1) {
@@ -407,11 +403,25 @@ static int visit_clear(struct obm_ref *ref, void *arg)
 	return c->once;
 }
 
+/* Of an object that dies. */
+static int visit_clear(struct obm_ref *ref, void *arg)
+{
+	struct obm_obj *old;
+	u64 word;
+
+	if (!READ_ONCE(ref->target))
+		return 0;
+	old = obm_ref_take(ref, NULL, &word);
+	return clearing_note(arg, old, word);
+}
+
 /* Up to the next link by which somebody dies; that one has to go first. */
 static void step_links(struct dying *d)
 {
 	struct obm_obj *obj = entry_obj(d->top);
-	struct clearing c = { .once = obj->marks < DIE_RETURNS };
+	struct clearing c = {
+		.owner = obj, .once = obj->marks < DIE_RETURNS
+	};
 
 	c.last = &c.first;
 	if (c.once)
@@ -635,15 +645,50 @@ bool obm_obj_finalize(struct obm_obj *obj)
 	return true;
 }
 
+/* Of an object that lives. */
 static int visit_drop(struct obm_ref *ref, void *arg)
 {
-	if (READ_ONCE(ref->target))
-		__obm_ref_clear(arg, ref);
-	return 0;
+	struct clearing *c = arg;
+	struct obm_obj *old;
+	u64 word;
+
+	if (!READ_ONCE(ref->target))
+		return 0;
+	old = obm_ref_exchange(c->owner, ref, NULL, &word);
+	return clearing_note(c, old, word);
+}
+
+/* The type's traverse may hold a lock: nobody dies before it has returned. */
+static void clear_far_links(struct obm_obj *obj)
+{
+	struct clearing c = { .owner = obj };
+	unsigned int returns = 0;
+	struct obm_obj *dead;
+	int more;
+
+	do {
+		c.once = returns++ < DIE_RETURNS;
+		c.last = &c.first;
+		more = obj->kind->type->traverse(obj, visit_drop, &c);
+		*c.last = NULL;
+		while (c.first) {
+			dead = c.first;
+			c.first = dead->waiting;
+			obm_obj_die(dead);
+		}
+	} while (more);
 }
 
 /* As the default for clear, of an object that lives. */
 void obm_obj_clear_links(struct obm_obj *obj)
 {
-	obm_obj_traverse(obj, visit_drop, obj);
+	const struct obm_type *type = obj->kind->type;
+	struct obm_ref *refs = (void *)obj + type->links_offset;
+	unsigned int i;
+
+	for (i = 0; i < type->nr_links; i++)
+		if (READ_ONCE(refs[i].target))
+			__obm_ref_clear(obj, &refs[i]);
+	if (type->traverse)
+		clear_far_links(obj);
 }

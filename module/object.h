@@ -361,6 +361,8 @@ static inline const char *type_name(const struct obm_type *type)
 /* ref.c: counts and links */
 struct obm_obj *obm_ref_take(struct obm_ref *ref, struct obm_obj *target,
 			     u64 *word);
+struct obm_obj *obm_ref_exchange(struct obm_obj *owner, struct obm_ref *ref,
+				 struct obm_obj *target, u64 *word);
 bool obm_obj_pin(struct obm_obj *obj);
 void obm_obj_put_unseen(struct obm_obj *obj);
 int obm_obj_traverse(struct obm_obj *obj, obm_visit_t visit, void *arg);

@@ -175,17 +175,35 @@ struct obm_obj *obm_ref_take(struct obm_ref *ref, struct obm_obj *target,
 	return old;
 }
 
+/**
+ * obm_ref_exchange() - the same, of an owner that lives
+ * @owner: whose link it is; its number of links changes, too
+ * @ref: the link
+ * @target: as for obm_ref_take()
+ * @word: as for obm_ref_take()
+ *
+ * Return: as obm_ref_take().
+ */
+struct obm_obj *obm_ref_exchange(struct obm_obj *owner, struct obm_ref *ref,
+				 struct obm_obj *target, u64 *word)
+{
+	struct obm_obj *old;
+
+	/* Who finds links and their number different waits, and looks again. */
+	preempt_disable();
+	old = obm_ref_take(ref, target, word);
+	out_add(owner, !!target - !!old);
+	preempt_enable();
+	return old;
+}
+
 static void ref_exchange(struct obm_obj *owner, struct obm_ref *ref,
 			 struct obm_obj *target)
 {
 	struct obm_obj *old;
 	u64 word;
 
-	/* Who finds links and their number different waits, and looks again. */
-	preempt_disable();
-	old = obm_ref_take(ref, target, &word);
-	out_add(owner, !!target - !!old);
-	preempt_enable();
+	old = obm_ref_exchange(owner, ref, target, &word);
 	if (old && unlikely(obm_word_is_odd(word)))
 		__obm_obj_last_put(old, word);
 }
