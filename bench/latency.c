@@ -33,20 +33,25 @@ struct latencies {
  * An operation that the timer interrupted, or that gave way to another task,
  * tells nothing of the allocator.
  */
-static __always_inline void op_begin(unsigned long *ticks, u64 *start)
+static __always_inline unsigned long events(void)
+{
+	return jiffies + current->nvcsw + current->nivcsw;
+}
+
+static __always_inline void op_begin(unsigned long *before, u64 *start)
 {
 	if (need_resched())
 		cond_resched();
-	*ticks = jiffies;
+	*before = events();
 	*start = bench_fine();
 }
 
 static __always_inline void op_end(struct latencies *latencies,
-				   unsigned long ticks, u64 start)
+				   unsigned long before, u64 start)
 {
 	u64 took = bench_fine() - start;
 
-	if (!time_after(jiffies, ticks))
+	if (events() == before)
 		latencies->values[latencies->nr++] = min_t(u64, took, U32_MAX);
 }
 
@@ -55,13 +60,13 @@ static __always_inline int block_take(enum bench_kind kind,
 				      struct latencies *latencies)
 {
 	size_t size = work->sizes[at];
-	unsigned long ticks;
+	unsigned long before;
 	void *block;
 	u64 start;
 
-	op_begin(&ticks, &start);
+	op_begin(&before, &start);
 	block = bench_alloc(kind, size, GFP_KERNEL);
-	op_end(latencies, ticks, start);
+	op_end(latencies, before, start);
 	if (!block)
 		return -ENOMEM;
 	work->blocks[at] = block;
@@ -73,12 +78,12 @@ static __always_inline void block_drop(enum bench_kind kind,
 				       struct latencies *latencies)
 {
 	void *block = work->blocks[at];
-	unsigned long ticks;
+	unsigned long before;
 	u64 start;
 
-	op_begin(&ticks, &start);
+	op_begin(&before, &start);
 	bench_free(kind, block);
-	op_end(latencies, ticks, start);
+	op_end(latencies, before, start);
 	work->blocks[at] = NULL;
 }
 

@@ -106,12 +106,11 @@ static unsigned int arena_keep(struct obm_heap *heap, unsigned int order,
 
 /* Gives back what a new arena shall not keep. */
 static void arena_cut(struct obm_heap *heap, struct obm_arena *arena,
-		      unsigned int keep)
+		      unsigned int keep, gfp_t gfp)
 {
 	unsigned int idx, nr = arena_nr_pools(arena);
 
-	split_page(arena->page, arena->order);
-	obm_pages_cut(heap, arena->page + keep, nr - keep);
+	obm_pages_cut(heap, arena->page, arena->order, keep, gfp);
 	atomic_long_inc(&heap->nr_cut);
 	arena->split = true;
 	arena->returned_mask = GENMASK_ULL(nr - 1, keep);
@@ -205,7 +204,7 @@ static struct obm_arena *arena_try(struct obm_heap *heap, unsigned int order,
 		goto err_free;
 	arena->base = page_address(arena->page);
 	if (keep < arena_nr_pools(arena))
-		arena_cut(heap, arena, keep);
+		arena_cut(heap, arena, keep, gfp);
 	obm_san_get_pages(arena->base, keep * PAGE_SIZE);
 	obm_charge_peak(heap);
 	return arena;

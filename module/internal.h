@@ -222,7 +222,7 @@ void obm_pages_put(const struct obm_heap *heap, struct page *page,
 void obm_pages_put_single(const struct obm_heap *heap, struct page *page,
 			  unsigned int nr);
 void obm_pages_cut(const struct obm_heap *heap, struct page *page,
-		   unsigned int nr);
+		   unsigned int order, unsigned int keep, gfp_t gfp);
 struct page *obm_page_get_meta(gfp_t gfp, int nid);
 void obm_page_put_meta(struct page *page);
 void obm_pages_put_mask(const struct obm_heap *heap, struct page *page,

@@ -5,7 +5,7 @@
  * the heap's, so that they are counted, limited and torn down with it.
  *
  * A run is taken as a power of two of pages, aligned to its size; what the
- * request does not need of it goes back at once, page by page.
+ * request does not need of it goes back at once.
  */
 #include "internal.h"
 
@@ -20,10 +20,9 @@ static struct page *raw_get_pages(struct obm_raw *raw, gfp_t gfp, int nid)
 
 	raw->page = obm_pages_get(raw->heap, raw->order, gfp, nid);
 	if (raw->page && raw->nr_pages < got) {
-		split_page(raw->page, raw->order);
 		raw->split = true;
-		obm_pages_cut(raw->heap, raw->page + raw->nr_pages,
-			      got - raw->nr_pages);
+		obm_pages_cut(raw->heap, raw->page, raw->order, raw->nr_pages,
+			      gfp);
 	}
 	return raw->page;
 }

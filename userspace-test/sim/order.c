@@ -106,7 +106,8 @@ int main(void)
 {
 	/* Classes have pools of their own, and arenas are whole. */
 	sim_compact = false;
-	tap_plan(order_nr_class_tests + order_nr_arena_tests +
+	tap_plan(order_nr_class_tests + order_nr_page_tests +
+		 order_nr_arena_tests +
 		 order_nr_node_tests + order_nr_race_tests +
 		 order_nr_heap_tests + order_nr_front_tests +
 		 order_nr_shrink_tests + order_nr_cache_tests +
@@ -114,6 +115,7 @@ int main(void)
 		 order_nr_rcu_tests + order_nr_report_tests +
 		 order_nr_validate_tests);
 	run(order_class_tests, order_nr_class_tests);
+	run(order_page_tests, order_nr_page_tests);
 	run(order_arena_tests, order_nr_arena_tests);
 	run(order_node_tests, order_nr_node_tests);
 	run(order_race_tests, order_nr_race_tests);

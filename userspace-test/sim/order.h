@@ -39,6 +39,8 @@ bool order_has_maps(size_t size);
 
 extern const struct tap_test order_class_tests[];
 extern const unsigned int order_nr_class_tests;
+extern const struct tap_test order_page_tests[];
+extern const unsigned int order_nr_page_tests;
 extern const struct tap_test order_arena_tests[];
 extern const unsigned int order_nr_arena_tests;
 extern const struct tap_test order_node_tests[];

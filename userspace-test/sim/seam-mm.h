@@ -12,7 +12,9 @@
  * @prev: in the list of free runs
  * @refcount: 1 in the first page of a run that is in use, and once it is split
  *	      in each of it
- * @order: of the run, in its first page
+ * @order: of a free run, in its first page
+ * @nr: pages of a run in use, in its first page
+ * @charged: and whether it was taken with __GFP_ACCOUNT, there too
  * @free: first page of a free run
  * @held: in use
  */
@@ -23,6 +25,8 @@ struct page {
 	int next;
 	int prev;
 	int refcount;
+	unsigned int nr;
+	bool charged;
 	u8 order;
 	bool free;
 	bool held;
@@ -55,7 +59,10 @@ struct page *alloc_pages(gfp_t gfp, unsigned int order);
 struct page *alloc_pages_node(int nid, gfp_t gfp, unsigned int order);
 void __free_pages(struct page *page, unsigned int order);
 #define __free_page(page)	__free_pages(page, 0)
+#define CONFIG_MEM_ALLOC_PROFILING	sim_profiling
+extern bool sim_profiling;
 void split_page(struct page *page, unsigned int order);
+void init_page_count(struct page *page);
 
 /* Reclaim */
 struct shrink_control {

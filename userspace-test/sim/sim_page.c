@@ -21,6 +21,7 @@ char *sim_high_memory;
 char sim_vmalloc_area[64];
 bool sim_init_on_alloc, sim_init_on_free;
 bool sim_no_junk;
+bool sim_profiling;
 unsigned int nr_node_ids = SIM_NR_NODES;
 unsigned int nr_online_nodes = 3;
 
@@ -311,7 +312,7 @@ static void gfp_check(gfp_t gfp, unsigned int order)
 }
 
 /* Gives the first page no owner and the others what was left in them. */
-static void run_prepare(struct page *page, unsigned int order)
+static void run_prepare(struct page *page, unsigned int order, gfp_t gfp)
 {
 	unsigned int i;
 
@@ -326,7 +327,8 @@ static void run_prepare(struct page *page, unsigned int order)
 		WRITE_ONCE(p->private, p->junk[0]);
 		WRITE_ONCE(p->index, p->junk[1]);
 	}
-	page->order = order;
+	page->nr = 1U << order;
+	page->charged = gfp & __GFP_ACCOUNT;
 	page->refcount = 1;
 	nr_held += 1UL << order;
 }
@@ -340,7 +342,7 @@ static struct page *run_get(int nid, gfp_t gfp, unsigned int order)
 	if (nid < 2 && (!sim_fault.full[nid] || (gfp & __GFP_NOFAIL)))
 		pfn = buddy_take(nid, order);
 	if (pfn >= 0)
-		run_prepare(&sim_pages[pfn], order);
+		run_prepare(&sim_pages[pfn], order, gfp);
 	pthread_mutex_unlock(&page_lock);
 	if (pfn < 0)
 		return NULL;
@@ -406,9 +408,9 @@ void __free_pages(struct page *page, unsigned int order)
 	if (page->refcount != 1)
 		sim_die("page %d is given back with %d references",
 			pfn_of(page), page->refcount);
-	if (page->order != order)
-		sim_die("a run of order %u is given back as of order %u",
-			page->order, order);
+	if (page->nr != 1U << order)
+		sim_die("a run of %u pages is given back as of order %u",
+			page->nr, order);
 	for (i = 0; i < 1U << order; i++) {
 		page_check_returned(page + i);
 		page[i].held = false;
@@ -422,17 +424,39 @@ void __free_pages(struct page *page, unsigned int order)
 	pthread_mutex_unlock(&page_lock);
 }
 
+/*
+ * The run that @page lies in ends before it, and another one begins there. Its
+ * first page alone knows of a charge.
+ */
+void init_page_count(struct page *page)
+{
+	struct page *first = page;
+
+	pthread_mutex_lock(&page_lock);
+	if (!page->held || page->refcount)
+		sim_die("page %d gets a first reference, and has %d",
+			pfn_of(page), page->refcount);
+	while (!first->refcount)
+		first--;
+	if (first->charged || sim_profiling)
+		sim_die("divides what a cgroup or a profile knows by its first page");
+	page->refcount = 1;
+	page->nr = first->nr - (page - first);
+	first->nr = page - first;
+	pthread_mutex_unlock(&page_lock);
+}
+
 void split_page(struct page *page, unsigned int order)
 {
 	unsigned int i;
 
 	pthread_mutex_lock(&page_lock);
-	if (page->refcount != 1 || page->order != order)
-		sim_die("splits order %u of a run of order %u with %d references",
-			order, page->order, page->refcount);
+	if (page->refcount != 1 || page->nr != 1U << order)
+		sim_die("splits order %u of a run of %u pages with %d references",
+			order, page->nr, page->refcount);
 	for (i = 0; i < 1U << order; i++) {
 		page[i].refcount = 1;
-		page[i].order = 0;
+		page[i].nr = 1;
 	}
 	pthread_mutex_unlock(&page_lock);
 }
