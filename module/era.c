@@ -9,11 +9,14 @@
 static unsigned int gather_cpu(struct obm_gc *gc, struct obm_gc_cpu *cpu,
 			       unsigned int half)
 {
-	unsigned int nr = cpu->nr[half];
+	unsigned int nr = cpu->nr[half], steps = 0;
 	struct obm_obj *obj;
 
-	list_for_each_entry(obj, &cpu->young[half], link)
+	list_for_each_entry(obj, &cpu->young[half], link) {
 		obj->place = OBM_PLACE_GEN(0);
+		if (!(++steps % 256))
+			cond_resched();
+	}
 	list_splice_tail_init(&cpu->young[half], &gc->shared[0]);
 	cpu->nr[half] = 0;
 	return nr;
@@ -60,8 +63,10 @@ void obm_gc_begin(struct obm_gc *gc)
 	list_splice_init(&gc->newborn, &newborn);
 	WRITE_ONCE(gc->generations[0].count, gc->generations[0].count + nr);
 	raw_spin_unlock_irq(&gc->lock);
-	list_for_each_entry(obj, &newborn, link)
+	list_for_each_entry(obj, &newborn, link) {
 		obj->place = OBM_PLACE_GEN(0);
+		cond_resched();
+	}
 	list_splice_tail(&newborn, &gc->shared[0]);
 }
 

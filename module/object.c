@@ -245,17 +245,9 @@ static __always_inline void obj_fill(struct obm_kind *kind, struct obm_obj *obj,
 	else if (type->nr_links && !type->ctor)
 		memset((void *)obj + type->links_offset, 0,
 		       type->nr_links * sizeof(struct obm_ref));
-	atomic64_set(&obj->word, 1);
-	obj->kind = kind;
-	atomic_set(&obj->in, 0);
-	atomic_set(&obj->out, 0);
-	obj->refs = 0;
-	obj->color = OBM_COLOR_NONE;
-	obj->marks = 0;
+	obm_obj_init(obj, kind);
 	if (kind->tracked)
 		obj_track(kind->gc, obj);
-	else
-		obj->place = OBM_PLACE_NONE;
 }
 
 /* Owners need not know what they must not do, as shrinkers need. */
@@ -277,22 +269,8 @@ static noinline void *new_evict(struct obm_kind *kind, size_t size, gfp_t gfp)
 	return ptr;
 }
 
-/**
- * obm_obj_new() - make an object
- * @heap: the heap that it is to be in
- * @type: its type, registered and not of %OBM_TYPE_VAR_SIZE
- * @gfp: as for obm_cache_alloc(). With __GFP_ZERO all behind struct obm_obj is
- *	 zeroes, whatever the constructor did
- *
- * If there is no room, and @gfp allows all that GFP_KERNEL does, owners of other
- * objects in the heap are asked for some (evict of struct obm_type).
- *
- * Context: Any context but NMI, as @gfp says; but see obm_type_prepare() for the
- * first object of a type in a heap.
- * Return: the object, with one reference, which is the caller's; or NULL if there
- * is no memory, the limit of the heap is reached, or the type or @gfp is refused.
- */
-void *obm_obj_new(struct obm_heap *heap, struct obm_type *type, gfp_t gfp)
+/* obm_obj_new() where nothing waits, or the object is no leaf. */
+void *__obm_obj_new(struct obm_heap *heap, struct obm_type *type, gfp_t gfp)
 {
 	struct obm_kind *kind = obm_kind_get(heap, type, gfp);
 	struct obm_obj *obj;
@@ -312,7 +290,7 @@ void *obm_obj_new(struct obm_heap *heap, struct obm_type *type, gfp_t gfp)
 	obj_fill(kind, obj, type->size, gfp);
 	return obj;
 }
-EXPORT_SYMBOL_NS_GPL(obm_obj_new, OBM_NS);
+EXPORT_SYMBOL_NS_GPL(__obm_obj_new, OBM_NS);
 
 /**
  * obm_obj_new_size() - make an object that has a size of its own

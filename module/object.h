@@ -81,16 +81,16 @@ enum obm_color {
 #define OBM_PLACE_GARBAGE	OBM_PLACE_GEN(OBM_GC_GARBAGE)
 #define OBM_NR_SHARED		(OBM_NR_GENERATIONS + 2)
 #define OBM_PLACE_NEWBORN	OBM_PLACE_GEN(OBM_NR_SHARED)
-#define OBM_PLACE_NONE		0xffff
 
 static_assert(2 * CONFIG_NR_CPUS <= OBM_PLACE_SHARED);
 
 /**
  * struct obm_kind - the objects of a type in a heap
- * @gc: I: of the heap
+ * @front: I: what inlines see of the first two
  * @heap: I: the heap
- * @type: I: the type
  * @cache: I: where they are, or NULL if they have sizes of their own
+ * @gc: I: of the heap
+ * @type: I: the type
  * @in_type: T: in type->kinds
  * @in_gc: T: in gc->kind_list; read under RCU or gc->mutex
  * @nr_live: A: of objects with sizes of their own: how many
@@ -100,16 +100,22 @@ static_assert(2 * CONFIG_NR_CPUS <= OBM_PLACE_SHARED);
  * @tracked: I: the type has links: its objects are in lists
  * @flushed: T: by who unregisters the type: what is dead of it is gone
  * @plain: I: no callbacks, and links in the object only
+ * @quick: I: nothing but memory: plain and not tracked, and not freed by RCU
  * @evicts: I: its owner can be asked for objects
  * @zeroes: I: new objects are zeroes, as callbacks may come before their maker has
  *	    done anything to them
  * @rcu: defers the release
  */
 struct obm_kind {
+	union {
+		struct obm_kind_front front;
+		struct {
+			struct obm_heap *heap;
+			struct obm_cache *cache;
+		};
+	};
 	struct obm_gc *gc;
-	struct obm_heap *heap;
 	struct obm_type *type;
-	struct obm_cache *cache;
 	struct list_head in_type;
 	struct list_head in_gc;
 	atomic_long_t nr_live;
@@ -118,6 +124,7 @@ struct obm_kind {
 	char name[OBM_NAME_LEN];
 	bool tracked;
 	bool plain;
+	bool quick;
 	bool evicts;
 	bool zeroes;
 	bool flushed;
@@ -281,6 +288,24 @@ static inline unsigned int era_half(unsigned int era)
 static inline bool era_is_busy(unsigned int era)
 {
 	return era & 1;
+}
+
+/*
+ * Lets a dead leaf of a quick kind, without marks, wait on this CPU; false if it
+ * has to be freed in another way. As obm_obj_free(), which tells why.
+ */
+static __always_inline bool obj_free_quick(struct obm_obj *obj,
+					   const struct obm_kind *kind)
+{
+	bool done = false;
+
+	if (!OBM_INLINE || want_init_on_free())
+		return false;
+	preempt_disable();
+	if (likely(!era_is_busy(READ_ONCE(kind->gc->era)) && obm_front_mine()))
+		done = obm_slot_push(READ_ONCE(kind->front.cache->slots), obj);
+	preempt_enable();
+	return done;
 }
 
 static inline unsigned int word_count(u64 word)

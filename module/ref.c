@@ -42,11 +42,15 @@ EXPORT_SYMBOL_NS_GPL(__obm_obj_odd_get, OBM_NS);
 /* obm_obj_put() of a count that was 1, 0, or is saturated. */
 void __obm_obj_last_put(struct obm_obj *obj, u64 old)
 {
+	const struct obm_kind *kind = obj->kind;
 	unsigned int count = word_count(old);
 
 	if (likely(count == 1)) {
 		/* Pairs with the release in obm_obj_put() on other CPUs. */
 		smp_acquire__after_ctrl_dep();
+		if (likely(kind->quick && !READ_ONCE(obj->marks)) &&
+		    likely(obj_free_quick(obj, kind)))
+			return;
 		obm_obj_die(obj);
 		return;
 	}

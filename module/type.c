@@ -77,6 +77,7 @@ static int type_add(struct obm_type *type)
 		type->nr = nr;
 		type->distrusted = false;
 		INIT_LIST_HEAD(&type->kinds);
+		type->quick = NULL;
 		return 0;
 	}
 	return -ENOSPC;
@@ -228,6 +229,8 @@ static struct obm_kind *kind_new(struct obm_gc *gc, struct obm_type *type)
 		      !type->release;
 	if (type->flags & OBM_TYPE_VAR_SIZE)
 		return kind;
+	kind->quick = kind->plain && !kind->tracked &&
+		      !(type->flags & OBM_TYPE_RCU);
 	/* What the type has of the cache is checked: the names' rules are one. */
 	kind->cache = obm_cache_create(gc->heap, type->name, type->size,
 				       __alignof__(struct obm_obj), type->ctor);
@@ -273,6 +276,14 @@ static struct obm_kind *kind_make(struct obm_heap *heap, struct obm_type *type)
 	return kind;
 }
 
+/* The first heap whose kind it is, until that one ends. */
+static void type_set_quick(struct obm_type *type, struct obm_kind *kind)
+{
+	/* A full barrier; pairs with READ_ONCE() in obm_obj_quick(). */
+	if (kind->cache)
+		cmpxchg(&type->quick, NULL, kind);
+}
+
 /**
  * obm_kind_get() - what a heap has of a type, made if need be
  * @heap: the heap
@@ -296,8 +307,11 @@ struct obm_kind *obm_kind_get(struct obm_heap *heap, struct obm_type *type,
 	if (gc)
 		/* Pairs with the release in kind_make(). */
 		kind = smp_load_acquire(&gc->kinds[type->nr]);
-	if (likely(kind && kind->type == type))
+	if (likely(kind && kind->type == type)) {
+		if (!kind->tracked && unlikely(!READ_ONCE(type->quick)))
+			type_set_quick(type, kind);
 		return kind;
+	}
 	if (!gfpflags_allow_blocking(gfp)) {
 		pr_warn_once("heap %s: the first %s object may sleep: obm_type_prepare()\n",
 			     heap->name, type->name);
@@ -338,6 +352,8 @@ static void kind_unlink(struct obm_kind *kind)
 	lockdep_assert_held(&obm_types_lock);
 	list_del(&kind->in_type);
 	list_del_rcu(&kind->in_gc);
+	if (kind->type->quick == kind)
+		WRITE_ONCE(kind->type->quick, NULL);
 	WRITE_ONCE(kind->gc->kinds[kind->type->nr], NULL);
 }
 

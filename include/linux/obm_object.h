@@ -114,7 +114,11 @@ struct obm_ref {
 	}
 
 /* A member of a structure that is such a link. */
-#define OBM_DECLARE_REF(type, name)	OBM_REF(type) name
+#define OBM_DECLARE_REF(type, name)					\
+	union {								\
+		struct obm_ref ref;					\
+		type *to;						\
+	} name
 
 /**
  * typedef obm_visit_t - what a traverse calls for each link
@@ -205,7 +209,7 @@ struct obm_type {
 	int nr;
 	bool distrusted;
 	struct list_head kinds;
-	struct list_head all;
+	struct obm_kind *quick;
 };
 
 /* Initializers of a type with @n links in a row from @member on. */
@@ -219,9 +223,84 @@ int obm_type_register(struct obm_type *type);
 int obm_type_unregister(struct obm_type *type);
 int obm_type_prepare(struct obm_heap *heap, struct obm_type *type);
 
-void *obm_obj_new(struct obm_heap *heap, struct obm_type *type, gfp_t gfp);
+void *__obm_obj_new(struct obm_heap *heap, struct obm_type *type, gfp_t gfp);
 void *obm_obj_new_size(struct obm_heap *heap, struct obm_type *type,
 		       size_t size, gfp_t gfp);
+
+/* The place of an object that is in no list. */
+#define OBM_PLACE_NONE		0xffff
+
+/* How a kind begins that has been made of a type in a heap: for the hit path. */
+struct obm_kind_front {
+	struct obm_heap *heap;
+	struct obm_front *cache;
+};
+
+/* Nobody knows of the object yet, so these may be few stores. */
+static __always_inline void obm_obj_init(struct obm_obj *obj,
+					 struct obm_kind *kind)
+{
+	obj->word = (atomic64_t)ATOMIC64_INIT(1);
+	obj->kind = kind;
+	obj->in = (atomic_t)ATOMIC_INIT(0);
+	obj->out = (atomic_t)ATOMIC_INIT(0);
+	obj->refs = 0;
+	obj->place = OBM_PLACE_NONE;
+	obj->color = 0;
+	obj->marks = 0;
+}
+
+/*
+ * A leaf that waits on this CPU. The type knows a kind of it, mostly that of the
+ * only heap that has any; a kind is freed after a grace period.
+ */
+static __always_inline void *obm_obj_quick(struct obm_heap *heap,
+					   struct obm_type *type)
+{
+	struct obm_obj *obj = NULL;
+	struct obm_kind *quick;
+	struct obm_kind_front *kind;
+
+	preempt_disable();
+	/* Pairs with the release in obm_kind_get(). */
+	quick = READ_ONCE(type->quick);
+	kind = (struct obm_kind_front *)quick;
+	if (likely(kind && kind->heap == heap) && obm_front_mine())
+		obj = obm_slot_pop(READ_ONCE(kind->cache->slots));
+	preempt_enable();
+	if (likely(obj))
+		obm_obj_init(obj, quick);
+	return obj;
+}
+
+/**
+ * obm_obj_new() - make an object
+ * @heap: the heap that it is to be in
+ * @type: its type, registered and not of %OBM_TYPE_VAR_SIZE
+ * @gfp: as for obm_cache_alloc(). With __GFP_ZERO all behind struct obm_obj is
+ *	 zeroes, whatever the constructor did
+ *
+ * If there is no room, and @gfp allows all that GFP_KERNEL does, owners of other
+ * objects in the heap are asked for some (evict of struct obm_type).
+ *
+ * Context: Any context but NMI, as @gfp says; but see obm_type_prepare() for the
+ * first object of a type in a heap.
+ * Return: the object, with one reference, which is the caller's; or NULL if there
+ * is no memory, the limit of the heap is reached, or the type or @gfp is refused.
+ */
+static __always_inline void *obm_obj_new(struct obm_heap *heap,
+					 struct obm_type *type, gfp_t gfp)
+{
+	void *obj;
+
+	if (OBM_INLINE && __builtin_constant_p(gfp) &&
+	    !(gfp & (OBM_SLOW_GFP | __GFP_ZERO)) && !want_init_on_alloc(gfp)) {
+		obj = obm_obj_quick(heap, type);
+		if (likely(obj))
+			return obj;
+	}
+	return __obm_obj_new(heap, type, gfp);
+}
 
 void __obm_obj_odd_get(struct obm_obj *obj, u64 old);
 void __obm_obj_last_put(struct obm_obj *obj, u64 old);
