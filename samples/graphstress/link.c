@@ -69,48 +69,52 @@ void gs_set(struct gs_obj *obj, u64 rnd, struct gs_obj *to)
 	}
 }
 
-/* In the order of addresses, so that two threads do not wait for each other. */
-static void lock_two(struct gs_obj *a, struct gs_obj *b)
+/* With both locks held. Returns what is to be put when they are not. */
+static struct gs_obj *move(struct gs_obj *to, struct gs_obj *from, u64 rnd)
 {
-	if (a > b)
-		swap(a, b);
-	raw_spin_lock(&a->lock);
-	if (a != b)
-		raw_spin_lock_nested(&b->lock, SINGLE_DEPTH_NESTING);
+	struct gs_link *src = link_of(from, rnd >> 16);
+	struct gs_link *dst = link_of(to, rnd);
+	struct gs_obj *old = obm_ref_get(dst);
+
+	if (obm_ref_move(&to->obj, dst, &from->obj, src))
+		gs_error(GS_FAILED, to);
+	return old;
 }
 
-static void unlock_two(struct gs_obj *a, struct gs_obj *b)
+/* Locks are taken in the order of addresses, so that two threads do not wait. */
+static struct gs_obj *move_between(struct gs_obj *to, struct gs_obj *from,
+				   u64 rnd)
 {
-	raw_spin_unlock(&a->lock);
-	if (a != b)
-		raw_spin_unlock(&b->lock);
+	struct gs_obj *first = min(to, from), *second = max(to, from), *old;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&first->lock, flags);
+	raw_spin_lock_nested(&second->lock, SINGLE_DEPTH_NESTING);
+	old = move(to, from, rnd);
+	raw_spin_unlock(&second->lock);
+	raw_spin_unlock_irqrestore(&first->lock, flags);
+	return old;
+}
+
+static struct gs_obj *move_within(struct gs_obj *obj, u64 rnd)
+{
+	struct gs_obj *old;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&obj->lock, flags);
+	old = move(obj, obj, rnd);
+	raw_spin_unlock_irqrestore(&obj->lock, flags);
+	return old;
 }
 
 /* Moves what a link of one object has to one of the other, or the same. */
 void gs_move(struct gs_obj *to, struct gs_obj *from, u64 rnd)
 {
-	struct gs_link *src, *dst;
-	struct gs_obj *old;
-	unsigned long flags;
-	int err;
-
-	if (!(rnd & NOT_BLIND)) {
-		if (obm_ref_move(&to->obj, &to->blind, &from->obj,
-				 &from->blind))
-			gs_error(GS_FAILED, to);
-		return;
-	}
-	local_irq_save(flags);
-	lock_two(to, from);
-	src = link_of(from, rnd >> 16);
-	dst = link_of(to, rnd);
-	old = obm_ref_get(dst);
-	err = obm_ref_move(&to->obj, dst, &from->obj, src);
-	unlock_two(to, from);
-	local_irq_restore(flags);
-	if (err)
+	if (rnd & NOT_BLIND)
+		gs_put(to == from ? move_within(to, rnd) :
+				    move_between(to, from, rnd));
+	else if (obm_ref_move(&to->obj, &to->blind, &from->obj, &from->blind))
 		gs_error(GS_FAILED, to);
-	gs_put(old);
 }
 
 void gs_set_weak(struct gs_obj *obj, struct obm_weakref *weak)

@@ -360,14 +360,17 @@ static int run(void)
 static int memory_get(void)
 {
 	unsigned int cpu;
+	u64 *state;
 
 	gs_counts = alloc_percpu(struct gs_counts);
 	any_state = alloc_percpu(u64);
 	crew = kcalloc(threads, sizeof(*crew), GFP_KERNEL);
 	if (!gs_counts || !any_state || !crew)
 		return -ENOMEM;
-	for_each_possible_cpu(cpu)
-		*per_cpu_ptr(any_state, cpu) = mix(seed + ((u64)cpu << 32));
+	for_each_possible_cpu(cpu) {
+		state = per_cpu_ptr(any_state, cpu);
+		*state = mix(seed + ((u64)cpu << 32));
+	}
 	return gs_tables_init(max(objects / 16, 16U));
 }
 
