@@ -66,6 +66,12 @@ extern const struct bench_case bench_small;
 extern const struct bench_case bench_trim;
 extern const struct bench_case bench_pipe;
 extern const struct bench_case bench_scale;
+extern const struct bench_case bench_object;
+extern const struct bench_case bench_object_gc;
+extern const struct bench_case bench_getput;
+extern const struct bench_case bench_collect;
+extern const struct bench_case bench_collect_huge;
+extern const struct bench_case bench_wait;
 
 /**
  * struct bench_work - what one batch of a loop does, and with which blocks

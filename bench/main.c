@@ -40,7 +40,13 @@ static const struct bench_case *const cases[] = {
 	&bench_trim,
 	&bench_pipe,
 	&bench_scale,
+	&bench_object,
+	&bench_object_gc,
+	&bench_getput,
+	&bench_collect,
+	&bench_wait,
 	&bench_huge,
+	&bench_collect_huge,
 };
 
 /* Protects the results; only one case at a time can be measured. */

@@ -22,10 +22,12 @@ HEADER=case,allocator,size,metric,value
 # What grows by more than this is a regression.
 TOLERANCE=3
 
-COUNT_CASES="pair cache variable bulk order churn live latency"
+COUNT_CASES="pair cache variable bulk order churn live object object_gc getput
+	latency"
 INIT_CASES="pair cache variable bulk order churn live latency"
 BYTE_CASES="density small trim"
-UML_CASES="pair cache variable bulk order churn"
+UML_CASES="pair cache variable bulk order churn object object_gc getput collect
+	collect_huge"
 
 # guest_dir KERNEL DIR: the modules and the guest's script.
 guest_dir() {
@@ -93,7 +95,7 @@ counts_pipe() {
 # Ten million blocks of 64 bytes take 800 MB; so do the largest of density.
 bytes() {
 	# shellcheck disable=SC2086
-	counted "$1" bytes 0 1 1536 $BYTE_CASES huge
+	counted "$1" bytes 0 1 1536 $BYTE_CASES huge wait
 }
 
 # Time in 4 virtual CPUs: it needs this machine's CPUs for itself.
@@ -146,10 +148,13 @@ stock() {
 	trace "$1"
 }
 
+# And CPython on this machine, with the same graph.
 uml() {
 	# shellcheck disable=SC2086
-	OBM_UML=uml-bench guest uml uml.sh --append init_on_alloc=0 \
+	OBM_UML=uml-bench guest uml uml.sh --append init_on_alloc=0 --mem 2048 \
 		--dir "$work/guest-uml" -- counts=0 $UML_CASES
+	msg "cpython: measuring gc.collect()"
+	/usr/bin/python3 "$BENCH/collect.py" 1000000 >"$work/cpython"
 }
 
 table() {
@@ -196,7 +201,7 @@ run_all() {
 	for series in "$@"; do
 		if [[ $series == uml ]]; then
 			uml
-			results uml uml
+			results uml uml cpython
 		else
 			times "$series"
 			results "$series" "$series-counts" \
