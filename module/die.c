@@ -52,6 +52,7 @@ static_assert(__alignof__(struct obm_obj) > PHASE_MASK);
  * @steps: taken
  * @nested: finalizers that wait for others' deaths
  * @sleeps: callbacks may sleep
+ * @unhurried: others may run now and then: nothing has to be left to the worker
  */
 struct dying {
 	struct obm_gc *gc;
@@ -60,6 +61,7 @@ struct dying {
 	unsigned int steps;
 	unsigned int nested;
 	bool sleeps;
+	bool unhurried;
 };
 
 static void dying_loop(struct dying *d, unsigned long end);
@@ -143,6 +145,16 @@ static bool dying_takes(struct dying *d, struct obm_obj *obj)
 	return false;
 }
 
+/* One that has no callbacks, and no weak references, has but links. */
+static enum phase first_phase(struct obm_obj *obj)
+{
+	if (!obj->kind->plain || READ_ONCE(obj->marks) & OBM_MARK_WEAK)
+		return PHASE_FINALIZE;
+	/* As step_weak(). */
+	obj->marks = 0;
+	return PHASE_LINKS;
+}
+
 /* Objects that died one after the other, linked by @waiting: the first on top. */
 static void dying_push_list(struct dying *d, struct obm_obj *first)
 {
@@ -158,7 +170,7 @@ static void dying_push_list(struct dying *d, struct obm_obj *first)
 	}
 	for (obj = last; obj; obj = kept) {
 		kept = obj->waiting;
-		dying_push(d, obj, PHASE_FINALIZE);
+		dying_push(d, obj, first_phase(obj));
 	}
 }
 
@@ -389,7 +401,7 @@ struct clearing {
 };
 
 /* A link has let go of an object, which has died if it was the last one. */
-static int clearing_note(struct clearing *c, struct obm_obj *old, u64 word)
+static __always_inline int clearing_note(struct clearing *c, struct obm_obj *old, u64 word)
 {
 	if (!old || !obm_word_is_odd(word))
 		return 0;
@@ -398,20 +410,21 @@ static int clearing_note(struct clearing *c, struct obm_obj *old, u64 word)
 		return 0;
 	}
 	smp_acquire__after_ctrl_dep();
+	obj_prefetch_links(old);
 	*c->last = old;
 	c->last = &old->waiting;
 	return c->once;
 }
 
 /* Of an object that dies. */
-static int visit_clear(struct obm_ref *ref, void *arg)
+static __always_inline int visit_clear(struct obm_ref *ref, void *arg)
 {
 	struct obm_obj *old;
 	u64 word;
 
 	if (!READ_ONCE(ref->target))
 		return 0;
-	old = obm_ref_take(ref, NULL, &word);
+	old = obj_ref_take(ref, NULL, &word);
 	return clearing_note(arg, old, word);
 }
 
@@ -426,23 +439,26 @@ static void step_links(struct dying *d)
 	c.last = &c.first;
 	if (c.once)
 		obj->marks++;
-	if (!obm_obj_traverse(obj, visit_clear, &c))
-		dying_next_phase(d, PHASE_RELEASE);
+	if (!obj_traverse(obj, visit_clear, &c)) {
+		if (likely(!obj->kind->type->release)) {
+			dying_pop(d);
+			obm_obj_free(obj);
+		} else {
+			dying_next_phase(d, PHASE_RELEASE);
+		}
+	}
 	*c.last = NULL;
 	dying_push_list(d, c.first);
 }
 
 static void step_release(struct dying *d, bool may_sleep)
 {
-	struct obm_obj *obj = dying_pop(d), *first = NULL;
+	struct obm_obj *obj = dying_pop(d), *first;
 	const struct obm_type *type = obj->kind->type;
-	struct caller c;
+	struct caller c = call_begin(may_sleep);
 
-	if (type->release) {
-		c = call_begin(may_sleep);
-		type->release(obj);
-		first = call_end(&c, obj, "release");
-	}
+	type->release(obj);
+	first = call_end(&c, obj, "release");
 	obm_obj_free(obj);
 	dying_push_list(d, first);
 }
@@ -493,7 +509,7 @@ static void dying_leave(struct dying *d)
 static void dying_loop(struct dying *d, unsigned long end)
 {
 	for (; d->top && d->top != end; d->steps++) {
-		if (d->sleeps) {
+		if (d->sleeps || d->unhurried) {
 			if (!(d->steps % 256))
 				cond_resched();
 		} else if (unlikely(d->steps >= DIE_MANY)) {
@@ -555,7 +571,8 @@ void obm_obj_die(struct obm_obj *obj)
 	}
 	if (obj_is_noted(obj) || !dying_takes(&d, obj))
 		return;
-	dying_push(&d, obj, PHASE_FINALIZE);
+	d.unhurried = gc_is_clearing(kind->gc);
+	dying_push(&d, obj, first_phase(obj));
 	dying_loop(&d, 0);
 }
 
@@ -585,8 +602,8 @@ void obm_dying_work(struct obm_gc *gc)
 }
 
 /**
- * obm_obj_clear() - make a live object let go of its links, for the collector
- * @obj: the object; the caller has a reference
+ * obm_obj_clear() - call the clear of a live object, for the collector
+ * @obj: the object, of a type with clear; the caller has a reference
  *
  * Each link by itself, so that those die in their order who die by it.
  *
@@ -595,13 +612,9 @@ void obm_dying_work(struct obm_gc *gc)
 void obm_obj_clear(struct obm_obj *obj)
 {
 	const struct obm_type *type = obj->kind->type;
-	struct dying d = { .gc = obj->kind->gc };
+	struct dying d = { .gc = obj->kind->gc, .unhurried = true };
 	struct caller c;
 
-	if (!type->clear) {
-		obm_obj_clear_links(obj);
-		return;
-	}
 	obm_obj_mark(obj, OBM_MARK_CLEARED);
 	c = call_begin(obj_may_sleep(obj));
 	type->clear(obj);
@@ -654,7 +667,7 @@ static int visit_drop(struct obm_ref *ref, void *arg)
 
 	if (!READ_ONCE(ref->target))
 		return 0;
-	old = obm_ref_exchange(c->owner, ref, NULL, &word);
+	old = obj_ref_exchange(c->owner, ref, NULL, &word);
 	return clearing_note(c, old, word);
 }
 
@@ -683,12 +696,18 @@ static void clear_far_links(struct obm_obj *obj)
 void obm_obj_clear_links(struct obm_obj *obj)
 {
 	const struct obm_type *type = obj->kind->type;
-	struct obm_ref *refs = (void *)obj + type->links_offset;
-	unsigned int i;
+	struct obm_ref *ref = (void *)obj + type->links_offset;
+	struct obm_ref *end = ref + type->nr_links;
+	struct obm_obj *old;
+	u64 word;
 
-	for (i = 0; i < type->nr_links; i++)
-		if (READ_ONCE(refs[i].target))
-			__obm_ref_clear(obj, &refs[i]);
-	if (type->traverse)
+	for (; ref < end; ref++) {
+		if (!READ_ONCE(ref->target))
+			continue;
+		old = obj_ref_exchange(obj, ref, NULL, &word);
+		if (old && obm_word_is_odd(word))
+			__obm_obj_last_put(old, word);
+	}
+	if (unlikely(type->traverse))
 		clear_far_links(obj);
 }

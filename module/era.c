@@ -82,6 +82,7 @@ void obm_gc_end(struct obm_gc *gc)
 	raw_spin_lock_irq(&gc->lock);
 	WRITE_ONCE(gc->era, gc->era + 1);
 	raw_spin_unlock_irq(&gc->lock);
+	obm_dead_free(gc);
 	obm_limbo_empty(gc);
 	/* Those who saw the old era may only now leave their objects there. */
 	if (num_online_cpus() > 1)
@@ -106,6 +107,7 @@ void obm_era_init(struct obm_gc *gc)
 	INIT_LIST_HEAD(&gc->newborn);
 	for (i = 0; i < OBM_NR_SHARED; i++)
 		INIT_LIST_HEAD(&gc->shared[i]);
+	INIT_LIST_HEAD(&gc->dead);
 	init_llist_head(&gc->limbo);
 	INIT_RCU_WORK(&gc->limbo_work, limbo_work);
 }

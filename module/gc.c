@@ -46,6 +46,8 @@ static bool garbage_clear_weak(struct list_head *garbage,
 	bool called;
 
 	list_for_each_entry(obj, garbage, link) {
+		if (unlikely(obj->kind->type == &obm_weakref_type))
+			obm_weak_forget(obj);
 		if (unlikely(READ_ONCE(obj->marks) & OBM_MARK_WEAK)) {
 			obm_weak_clear(obj, last);
 			while (*last)
@@ -83,31 +85,50 @@ static bool garbage_finalize(struct list_head *garbage)
 	return called;
 }
 
-/*
- * Lets garbage go of its links. Who did not is left in @stubborn; all others are
- * in @old, also those that are dead by now and wait for the era to end.
- */
-static void garbage_clear(struct list_head *garbage, struct list_head *old,
-			  struct list_head *stubborn)
+/* Lets one of the garbage go of its links, of which some may stay. */
+static void garbage_clear_one(struct obm_obj *obj)
 {
-	struct obm_obj *obj;
-	bool stays;
-
-	while (!list_empty(garbage)) {
-		obj = list_first_entry(garbage, struct obm_obj, link);
-		if (!obm_obj_pin(obj)) {
-			list_move_tail(&obj->link, old);
-			continue;
-		}
+	if (!obm_obj_pin(obj))
+		return;
+	if (unlikely(obj->kind->type->clear)) {
 		obm_obj_clear(obj);
-		stays = unlikely(obj->kind->type->clear) &&
-			obm_obj_has_links(obj);
-		atomic64_andnot(OBM_WORD_FROZEN, &obj->word);
-		obj->color = OBM_COLOR_NONE;
-		list_move_tail(&obj->link, stays ? stubborn : old);
-		obm_obj_put_unseen(obj);
+		if (obm_obj_has_links(obj))
+			obj->color = OBM_COLOR_NONE;
+	} else {
+		obm_obj_clear_links(obj);
+	}
+	atomic64_andnot(OBM_WORD_FROZEN, &obj->word);
+	obm_obj_put_unseen(obj);
+}
+
+/*
+ * Lets garbage go of its links. Who did not is in @stubborn then; who died here is in
+ * gc->dead, as they lie in memory rather than as they died; and all others are in
+ * @old, also those that died elsewhere and wait for the era to end.
+ */
+static void garbage_clear(struct obm_gc *gc, struct list_head *garbage,
+			  struct list_head *old, struct list_head *stubborn)
+{
+	struct obm_ahead ahead = obm_ahead_begin(garbage);
+	struct obm_obj *obj, *next;
+
+	/* Nobody leaves the list meanwhile. */
+	gc->clearing = true;
+	list_for_each_entry(obj, garbage, link) {
+		obm_ahead_step(&ahead);
+		garbage_clear_one(obj);
 		cond_resched();
 	}
+	gc->clearing = false;
+	list_for_each_entry_safe(obj, next, garbage, link) {
+		cond_resched();
+		if (likely(obj->color == OBM_COLOR_DEAD))
+			continue;
+		list_move_tail(&obj->link, obj->color == OBM_COLOR_LOST ?
+					   old : stubborn);
+		obj->color = OBM_COLOR_NONE;
+	}
+	list_splice_tail_init(garbage, &gc->dead);
 }
 
 /* Those that live still: their types are named, and they can be looked at. */
@@ -157,10 +178,12 @@ static unsigned long garbage_free(struct obm_gc *gc, struct list_head *garbage,
 	unsigned long nr_live, nr_kept, nr_ended = 0;
 	LIST_HEAD(stubborn);
 	LIST_HEAD(lost);
-	bool called;
+	bool called = false;
 
-	called = garbage_clear_weak(garbage, &nr_ended);
-	called |= garbage_finalize(garbage);
+	if (gc->has_weak)
+		called = garbage_clear_weak(garbage, &nr_ended);
+	if (gc->has_finalizer)
+		called |= garbage_finalize(garbage);
 	if (called) {
 		obm_graph_thaw(gc, garbage);
 		nr = obm_graph_deduce(gc, garbage, OBM_PLACE_GEN(next), &lost,
@@ -168,7 +191,7 @@ static unsigned long garbage_free(struct obm_gc *gc, struct list_head *garbage,
 		list_splice_tail_init(garbage, &gc->shared[next]);
 		list_splice_init(&lost, garbage);
 	}
-	garbage_clear(garbage, &gc->shared[next], &stubborn);
+	garbage_clear(gc, garbage, &gc->shared[next], &stubborn);
 	nr_kept = garbage_keep(gc, &stubborn, &gc->shared[next]);
 	obm_graph_thaw(gc, garbage);
 	nr += nr_ended;

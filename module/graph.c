@@ -138,10 +138,12 @@ static void subtract_far(struct graph *graph, struct obm_obj *obj)
 
 static void graph_subtract(struct graph *graph)
 {
+	struct obm_ahead ahead = obm_ahead_begin(graph->base);
 	struct obm_links links = { .gc = graph->gc };
 	struct obm_obj *obj;
 
 	list_for_each_entry(obj, graph->base, link) {
+		obm_ahead_step(&ahead);
 		if (unlikely(obj->color != OBM_COLOR_LOOKED_AT))
 			continue;
 		if (unlikely(obj->kind->type->traverse))
@@ -216,11 +218,13 @@ static __always_inline void look_through(struct graph *graph,
  */
 static void graph_part(struct graph *graph)
 {
+	struct obm_ahead ahead = obm_ahead_begin(graph->base);
 	struct obm_obj *obj, *next;
 
 	/* The next one is taken late, as objects are moved to the end. */
 	for (obj = list_first_entry(graph->base, struct obm_obj, link);
 	     !list_entry_is_head(obj, graph->base, link); obj = next) {
+		obm_ahead_step(&ahead);
 		if (obj->refs) {
 			if (unlikely(obj->refs < 0))
 				graph->odd = obj;
@@ -229,6 +233,7 @@ static void graph_part(struct graph *graph)
 			next = list_next_entry(obj, link);
 		} else {
 			next = list_next_entry(obj, link);
+			obm_ahead_leave(&ahead, obj);
 			obj->color = OBM_COLOR_LOST;
 			list_move_tail(&obj->link, graph->lost);
 		}
@@ -345,6 +350,16 @@ static bool obj_is_doubtful(struct graph *graph, struct obm_obj *obj, u64 word)
 	return true;
 }
 
+/* What is found in the pass before the garbage is doomed holds from then on. */
+static void note_callbacks(struct obm_gc *gc, const struct obm_obj *obj)
+{
+	if (unlikely(READ_ONCE(obj->marks) & OBM_MARK_WEAK ||
+		     obj->kind->type == &obm_weakref_type))
+		gc->has_weak = true;
+	if (unlikely(obj->kind->type->finalize))
+		gc->has_finalizer = true;
+}
+
 /* Whether a pass over all that are lost found nothing to say against it. */
 static bool graph_check(struct graph *graph)
 {
@@ -354,12 +369,17 @@ static bool graph_check(struct graph *graph)
 	/* Links were read before words; pairs as in graph_look(). */
 	smp_mb();
 	graph->nr_lost = 0;
+	graph->gc->has_weak = false;
+	graph->gc->has_finalizer = false;
 	list_for_each_entry_safe(obj, next, graph->lost, link) {
 		word = atomic64_read(&obj->word);
-		if (!word_is_still(word) || obj_is_doubtful(graph, obj, word))
+		if (!word_is_still(word) ||
+		    obj_is_doubtful(graph, obj, word)) {
 			obj_rescue(graph, obj);
-		else
+		} else {
 			graph->nr_lost++;
+			note_callbacks(graph->gc, obj);
+		}
 		graph_step(graph);
 	}
 	return !graph_rescue(graph);

@@ -127,7 +127,9 @@ void obm_obj_renew(struct obm_obj *obj)
 	half = era_half(READ_ONCE(gc->era));
 	here = 2 * smp_processor_id() + half;
 	young = &this_cpu_ptr(gc->cpus)->young[half];
-	if (obj->place == OBM_PLACE_NONE || !obm_front_mine())
+	/* Garbage that is being cleared stays in its list: it has been finalized. */
+	if (obj->place == OBM_PLACE_NONE || !obm_front_mine() ||
+	    WARN_ON_ONCE(obj->color == OBM_COLOR_LOST && gc_is_clearing(gc)))
 		goto out;
 	if (obj->place == here) {
 		list_move_tail(&obj->link, young);
@@ -174,6 +176,11 @@ static __always_inline void obj_free_memory(struct obm_obj *obj)
 
 static noinline void obj_wait(struct obm_gc *gc, struct obm_obj *obj)
 {
+	if (obj->color == OBM_COLOR_LOST && gc_is_clearing(gc)) {
+		/* The collector finds it when it comes to it. */
+		obj->color = OBM_COLOR_DEAD;
+		return;
+	}
 	llist_add(&obj->limbo, &gc->limbo);
 	if (atomic_inc_return(&gc->nr_limbo) > LIMBO_MANY &&
 	    !era_is_busy(READ_ONCE(gc->era)))
@@ -233,6 +240,27 @@ void obm_limbo_empty(struct obm_gc *gc)
 			cond_resched();
 	}
 	atomic_sub(nr - left, &gc->nr_limbo);
+}
+
+/**
+ * obm_dead_free() - free the memory of garbage
+ * @gc: the collector
+ *
+ * Context: Process context, may sleep. Under gc->mutex, with the era even.
+ */
+void obm_dead_free(struct obm_gc *gc)
+{
+	struct obm_obj *obj, *next;
+	unsigned int nr = 0;
+
+	lockdep_assert_held(&gc->mutex);
+	list_for_each_entry_safe(obj, next, &gc->dead, link) {
+		prefetchw(next->link.next);
+		obj_free_memory(obj);
+		if (!(++nr % 256))
+			cond_resched();
+	}
+	INIT_LIST_HEAD(&gc->dead);
 }
 
 static __always_inline void obj_fill(struct obm_kind *kind, struct obm_obj *obj,

@@ -16,6 +16,8 @@
  *			preemption disabled; in interrupts to gc->newborn
  *	dead object	- era even, on this CPU's list: unlinked, as above
  *			- era even, on a shared list: unlinked, under gc->lock
+ *			- it is garbage, and dies by the collector's own hand:
+ *			  stays linked, and is found by it
  *			- else: stays linked and waits in gc->limbo
  *	collector	makes the era odd and waits for a grace period: then the
  *			other half of all CPUs, and the shared lists, are its own
@@ -45,6 +47,10 @@
 #include <linux/hashtable.h>
 #include <linux/obm_gc.h>
 #include <linux/obm_object.h>
+#include <linux/prefetch.h>
+
+/* Links of an object that are worth fetching in advance. */
+#define OBM_PREFETCH_LINKS	8U
 
 /* How many types there may be at once, obmalloc's own among them. */
 #define OBM_NR_TYPES		256
@@ -54,6 +60,7 @@ enum obm_color {
 	OBM_COLOR_NONE,
 	OBM_COLOR_LOOKED_AT,	/* in the generation that is collected */
 	OBM_COLOR_LOST,		/* no reference from outside was found */
+	OBM_COLOR_DEAD,		/* has died while it was lost */
 };
 
 /* Marks; changed under gc->weak_lock. */
@@ -194,6 +201,10 @@ struct obm_gc_last {
  * @nr_limbo: A: about how many of them are to be had by gathering
  * @mutex: who collects, freezes, or lists objects
  * @collector: G: the task that collects
+ * @clearing: G: by which garbage is made to let go of its links
+ * @dead: of the collector: garbage that has died by that
+ * @has_weak: G: some of the garbage that was found last has weak references, or is one
+ * @has_finalizer: G: or a finalizer
  * @patient: G: nobody waits for the collection that is going on
  * @mode: G: what is done with garbage
  * @generations: G
@@ -242,6 +253,10 @@ struct obm_gc {
 	atomic_t nr_limbo;
 	struct mutex mutex;	/* level 0 */
 	struct task_struct *collector;
+	bool clearing;
+	struct list_head dead;
+	bool has_weak;
+	bool has_finalizer;
 	bool patient;
 	enum obm_gc_mode mode;
 	struct obm_generation generations[OBM_NR_GENERATIONS];
@@ -355,6 +370,128 @@ static __always_inline int obj_traverse(struct obm_obj *obj, obm_visit_t visit,
 	return unlikely(type->traverse) ? type->traverse(obj, visit, arg) : 0;
 }
 
+/*
+ * How many links an object has, and how often they have changed. While it dies,
+ * other things stand there, and nobody wants to know.
+ */
+static __always_inline void obj_out_add(struct obm_obj *owner, int nr)
+{
+	if (word_count(atomic64_read(&owner->word)))
+		atomic_add(OBM_OUT_OP + nr, &owner->out);
+}
+
+/**
+ * obj_ref_take() - exchange what a link has, and give back its reference
+ * @ref: the link
+ * @target: what it is to have; the caller has added its operation
+ * @word: what the word of the old target was before
+ *
+ * Whether that was the last reference is for the caller to deal with.
+ *
+ * Return: the old target, or NULL if there was none.
+ */
+static __always_inline struct obm_obj *
+obj_ref_take(struct obm_ref *ref, struct obm_obj *target, u64 *word)
+{
+	struct obm_obj *old;
+
+	preempt_disable();
+	old = xchg(&ref->target, target);
+	if (old) {
+		atomic_dec(&old->in);
+		*word = atomic64_fetch_add_release(OBM_WORD_OP - 1,
+						   &old->word);
+	}
+	preempt_enable();
+	return old;
+}
+
+/**
+ * obj_ref_exchange() - the same, of an owner that lives
+ * @owner: whose link it is; its number of links changes, too
+ * @ref: the link
+ * @target: as for obj_ref_take()
+ * @word: as for obj_ref_take()
+ *
+ * Return: as obj_ref_take().
+ */
+static __always_inline struct obm_obj *
+obj_ref_exchange(struct obm_obj *owner, struct obm_ref *ref,
+		 struct obm_obj *target, u64 *word)
+{
+	struct obm_obj *old;
+
+	/* Who finds links and their number different waits, and looks again. */
+	preempt_disable();
+	old = obj_ref_take(ref, target, word);
+	obj_out_add(owner, !!target - !!old);
+	preempt_enable();
+	return old;
+}
+
+/* Whether we clear garbage, and not in an interrupt. */
+static inline bool gc_is_clearing(const struct obm_gc *gc)
+{
+	return READ_ONCE(gc->collector) == current && gc->clearing &&
+	       !(preempt_count() & OBM_IRQ_MASK);
+}
+
+/*
+ * Links lead to anywhere: fetches what those in the object lead to, which will be
+ * looked at soon.
+ */
+static __always_inline void obj_prefetch_links(const struct obm_obj *obj)
+{
+	const struct obm_type *type = obj->kind->type;
+	const struct obm_ref *refs = (const void *)obj + type->links_offset;
+	unsigned int i, nr = min(type->nr_links, OBM_PREFETCH_LINKS);
+
+	for (i = 0; i < nr; i++)
+		prefetchw(READ_ONCE(refs[i].target));
+}
+
+/*
+ * A large graph is not in the caches: what the links of an object lead to is fetched
+ * when who goes through the list is so many places before it.
+ */
+#define OBM_AHEAD		32
+
+/**
+ * struct obm_ahead - who goes ahead in a list
+ * @list: the list
+ * @pos: in the list, or the list itself
+ */
+struct obm_ahead {
+	struct list_head *list;
+	struct list_head *pos;
+};
+
+static __always_inline void obm_ahead_step(struct obm_ahead *ahead)
+{
+	if (ahead->pos->next == ahead->list)
+		return;
+	ahead->pos = ahead->pos->next;
+	obj_prefetch_links(list_entry(ahead->pos, struct obm_obj, link));
+}
+
+static inline struct obm_ahead obm_ahead_begin(struct list_head *list)
+{
+	struct obm_ahead ahead = { .list = list, .pos = list };
+	unsigned int i;
+
+	for (i = 0; i < OBM_AHEAD; i++)
+		obm_ahead_step(&ahead);
+	return ahead;
+}
+
+/* An object leaves the list: nobody may stand on it. */
+static __always_inline void obm_ahead_leave(struct obm_ahead *ahead,
+					    struct obm_obj *obj)
+{
+	if (unlikely(ahead->pos == &obj->link))
+		ahead->pos = obj->link.prev;
+}
+
 /* type.c: types, and kinds of heaps */
 struct obm_gc *obm_gc_of(struct obm_heap *heap);
 struct obm_gc *obm_gc_make(struct obm_heap *heap);
@@ -371,6 +508,7 @@ u64 obm_kind_nr_made(struct obm_kind *kind);
 void obm_obj_free(struct obm_obj *obj);
 void obm_obj_renew(struct obm_obj *obj);
 void obm_limbo_empty(struct obm_gc *gc);
+void obm_dead_free(struct obm_gc *gc);
 size_t obm_obj_bytes(const struct obm_obj *obj);
 void obm_id_init(void);
 
@@ -384,10 +522,6 @@ static inline const char *type_name(const struct obm_type *type)
 	obm_report_misuse(heap, bad, type_name(type), fmt, ##__VA_ARGS__)
 
 /* ref.c: counts and links */
-struct obm_obj *obm_ref_take(struct obm_ref *ref, struct obm_obj *target,
-			     u64 *word);
-struct obm_obj *obm_ref_exchange(struct obm_obj *owner, struct obm_ref *ref,
-				 struct obm_obj *target, u64 *word);
 bool obm_obj_pin(struct obm_obj *obj);
 void obm_obj_put_unseen(struct obm_obj *obj);
 int obm_obj_traverse(struct obm_obj *obj, obm_visit_t visit, void *arg);
@@ -403,6 +537,7 @@ void obm_dying_work(struct obm_gc *gc);
 
 /* weak.c: weak references, and marks */
 bool obm_weak_rescue(struct obm_obj *obj);
+void obm_weak_forget(struct obm_obj *obj);
 void obm_weak_clear(struct obm_obj *obj, struct obm_weakref **calls);
 bool obm_obj_mark(struct obm_obj *obj, u8 mark);
 extern struct obm_type obm_weakref_type;

@@ -143,71 +143,13 @@ void obm_obj_put_unseen(struct obm_obj *obj)
 
 /* --- Links --- */
 
-/*
- * How many links an object has, and how often they have changed. While it dies,
- * other things stand there, and nobody wants to know.
- */
-static void out_add(struct obm_obj *owner, int nr)
-{
-	if (word_count(atomic64_read(&owner->word)))
-		atomic_add(OBM_OUT_OP + nr, &owner->out);
-}
-
-/**
- * obm_ref_take() - exchange what a link has, and give back its reference
- * @ref: the link
- * @target: what it is to have; the caller has added its operation
- * @word: what the word of the old target was before
- *
- * Whether that was the last reference is for the caller to deal with.
- *
- * Return: the old target, or NULL if there was none.
- */
-struct obm_obj *obm_ref_take(struct obm_ref *ref, struct obm_obj *target,
-			     u64 *word)
-{
-	struct obm_obj *old;
-
-	preempt_disable();
-	old = xchg(&ref->target, target);
-	if (old) {
-		atomic_dec(&old->in);
-		*word = atomic64_fetch_add_release(OBM_WORD_OP - 1,
-						   &old->word);
-	}
-	preempt_enable();
-	return old;
-}
-
-/**
- * obm_ref_exchange() - the same, of an owner that lives
- * @owner: whose link it is; its number of links changes, too
- * @ref: the link
- * @target: as for obm_ref_take()
- * @word: as for obm_ref_take()
- *
- * Return: as obm_ref_take().
- */
-struct obm_obj *obm_ref_exchange(struct obm_obj *owner, struct obm_ref *ref,
-				 struct obm_obj *target, u64 *word)
-{
-	struct obm_obj *old;
-
-	/* Who finds links and their number different waits, and looks again. */
-	preempt_disable();
-	old = obm_ref_take(ref, target, word);
-	out_add(owner, !!target - !!old);
-	preempt_enable();
-	return old;
-}
-
-static void ref_exchange(struct obm_obj *owner, struct obm_ref *ref,
+static __always_inline void ref_exchange(struct obm_obj *owner, struct obm_ref *ref,
 			 struct obm_obj *target)
 {
 	struct obm_obj *old;
 	u64 word;
 
-	old = obm_ref_exchange(owner, ref, target, &word);
+	old = obj_ref_exchange(owner, ref, target, &word);
 	if (old && unlikely(obm_word_is_odd(word)))
 		__obm_obj_last_put(old, word);
 }

@@ -37,7 +37,7 @@ bool obm_links_differ(struct obm_obj *obj, struct obm_links *links,
 
 	links->nr = 0;
 	links->nr_strange = 0;
-	/* Pairs with the xchg() in obm_ref_take(), between link and number. */
+	/* Pairs with the xchg() in obj_ref_take(), between link and number. */
 	smp_mb();
 	obm_obj_traverse(obj, visit, links);
 	/* As above. */

@@ -15,8 +15,11 @@
 
 #include <linux/hash.h>
 
-/* A weak reference lets go of its target when it dies itself. */
-static void weak_release(struct obm_obj *obj)
+/*
+ * A weak reference lets go of its target: when it dies itself, or is garbage. Its
+ * callback, called later, could get at what has been cleared.
+ */
+void obm_weak_forget(struct obm_obj *obj)
 {
 	struct obm_weakref *weak = container_of(obj, struct obm_weakref, obj);
 	struct obm_gc *gc = obj->kind->gc;
@@ -33,7 +36,7 @@ struct obm_type obm_weakref_type = {
 	.name = "weakref",
 	.size = sizeof(struct obm_weakref),
 	.flags = OBM_TYPE_TRACKED,
-	.release = weak_release,
+	.release = obm_weak_forget,
 };
 
 static struct hlist_head *weak_bucket(struct obm_gc *gc,
