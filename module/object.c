@@ -263,6 +263,21 @@ void obm_dead_free(struct obm_gc *gc)
 	INIT_LIST_HEAD(&gc->dead);
 }
 
+/* Mostly a few, which are not worth a call. */
+static __always_inline void links_init(struct obm_obj *obj,
+				       const struct obm_type *type)
+{
+	struct obm_ref *ref = (void *)obj + type->links_offset;
+	struct obm_ref *end = ref + type->nr_links;
+
+	if (unlikely(type->nr_links > 8)) {
+		memset(ref, 0, (void *)end - (void *)ref);
+		return;
+	}
+	for (; ref < end; ref++)
+		WRITE_ONCE(ref->target, NULL);
+}
+
 static __always_inline void obj_fill(struct obm_kind *kind, struct obm_obj *obj,
 				     size_t size, gfp_t gfp)
 {
@@ -270,9 +285,8 @@ static __always_inline void obj_fill(struct obm_kind *kind, struct obm_obj *obj,
 
 	if (unlikely(gfp & __GFP_ZERO) || kind->zeroes)
 		memset(obj + 1, 0, size - sizeof(*obj));
-	else if (type->nr_links && !type->ctor)
-		memset((void *)obj + type->links_offset, 0,
-		       type->nr_links * sizeof(struct obm_ref));
+	else if (!type->ctor)
+		links_init(obj, type);
 	obm_obj_init(obj, kind);
 	if (kind->tracked)
 		obj_track(kind->gc, obj);

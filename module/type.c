@@ -284,6 +284,28 @@ static void type_set_quick(struct obm_type *type, struct obm_kind *kind)
 		cmpxchg(&type->quick, NULL, kind);
 }
 
+/* The first time; or it is refused. */
+static noinline struct obm_kind *kind_get_slow(struct obm_heap *heap,
+					       struct obm_type *type, gfp_t gfp)
+{
+	struct obm_kind *kind;
+
+	if (type->nr <= 0 || type->nr >= OBM_NR_TYPES) {
+		obm_report_object(heap, OBM_BAD_TYPE, NULL,
+				  "a type that is not registered");
+		return NULL;
+	}
+	if (!gfpflags_allow_blocking(gfp)) {
+		pr_warn_once("heap %s: the first %s object may sleep: obm_type_prepare()\n",
+			     heap->name, type->name);
+		return NULL;
+	}
+	mutex_lock(&obm_types_lock);
+	kind = kind_make(heap, type);
+	mutex_unlock(&obm_types_lock);
+	return kind;
+}
+
 /**
  * obm_kind_get() - what a heap has of a type, made if need be
  * @heap: the heap
@@ -297,29 +319,17 @@ struct obm_kind *obm_kind_get(struct obm_heap *heap, struct obm_type *type,
 			      gfp_t gfp)
 {
 	struct obm_gc *gc = obm_gc_of(heap);
-	struct obm_kind *kind = NULL;
+	unsigned int nr = type->nr;
+	struct obm_kind *kind;
 
-	if (type->nr <= 0 || type->nr >= OBM_NR_TYPES) {
-		obm_report_object(heap, OBM_BAD_TYPE, NULL,
-				  "a type that is not registered");
-		return NULL;
-	}
-	if (gc)
-		/* Pairs with the release in kind_make(). */
-		kind = smp_load_acquire(&gc->kinds[type->nr]);
-	if (likely(kind && kind->type == type)) {
-		if (!kind->tracked && unlikely(!READ_ONCE(type->quick)))
-			type_set_quick(type, kind);
-		return kind;
-	}
-	if (!gfpflags_allow_blocking(gfp)) {
-		pr_warn_once("heap %s: the first %s object may sleep: obm_type_prepare()\n",
-			     heap->name, type->name);
-		return NULL;
-	}
-	mutex_lock(&obm_types_lock);
-	kind = kind_make(heap, type);
-	mutex_unlock(&obm_types_lock);
+	if (unlikely(!gc || nr >= OBM_NR_TYPES))
+		return kind_get_slow(heap, type, gfp);
+	/* Pairs with the release in kind_make(). */
+	kind = smp_load_acquire(&gc->kinds[nr]);
+	if (unlikely(!kind || kind->type != type))
+		return kind_get_slow(heap, type, gfp);
+	if (!kind->tracked && unlikely(!READ_ONCE(type->quick)))
+		type_set_quick(type, kind);
 	return kind;
 }
 
