@@ -80,7 +80,7 @@ static int graph_link(struct graph *graph)
 	return err;
 }
 
-/* On failure what there is is put. */
+/* On failure nothing is left. */
 static int graph_make(struct graph *graph)
 {
 	u32 i, nr;

@@ -143,8 +143,9 @@ void obm_obj_put_unseen(struct obm_obj *obj)
 
 /* --- Links --- */
 
-static __always_inline void ref_exchange(struct obm_obj *owner, struct obm_ref *ref,
-			 struct obm_obj *target)
+static __always_inline void ref_exchange(struct obm_obj *owner,
+					 struct obm_ref *ref,
+					 struct obm_obj *target)
 {
 	struct obm_obj *old;
 	u64 word;
