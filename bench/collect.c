@@ -189,8 +189,10 @@ static int rounds_all(struct graph *graph)
 {
 	u32 nr_rounds = max_t(u32, NR_ROUNDS, NR_LEAST / graph->nr);
 
-	/* The largest takes its time. */
-	return rounds(graph, graph->nr > 1000000 ? 2 : nr_rounds);
+	/* The largest takes its time, and instructions are always as many. */
+	if (graph->nr > 1000000)
+		nr_rounds = 2;
+	return rounds(graph, bench_counts ? 1 : nr_rounds);
 }
 
 static int collect_run(const struct bench_case *bc)

@@ -11,6 +11,8 @@ import time
 
 SEED = 1991
 ROUNDS = 5
+# Objects that all rounds of a small graph together have at least.
+LEAST = 100000
 
 
 class Knot:
@@ -45,15 +47,10 @@ def collect(expected):
     return took
 
 
-def main():
-    size = int(sys.argv[1])
+def measure(size, rounds):
     live = []
     garbage = []
-    gc.disable()
-    gc.collect()
-    # The interpreter's own objects are none of the graph's.
-    gc.freeze()
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         head = graph(size)
         collect(0)
         live.append(collect(0))
@@ -63,6 +60,17 @@ def main():
     for name, times in (("live", live), ("garbage", garbage)):
         print("gc_%s_1e%d,cpython,0,ns,%.3f" %
               (name, digits, min(times) / size))
+
+
+def main():
+    gc.disable()
+    gc.collect()
+    # The interpreter's own objects are none of the graph's.
+    gc.freeze()
+    size = 1000
+    while size <= int(sys.argv[1]):
+        measure(size, max(ROUNDS, LEAST // size))
+        size *= 10
 
 
 main()

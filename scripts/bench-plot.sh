@@ -153,6 +153,31 @@ plot_latency() {
 	gnuplot "$data/latency.gp"
 }
 
+# A full collection: nanoseconds an object, by the number of objects.
+plot_collect() {
+	local what number
+
+	for what in live garbage; do
+		for number in 3 4 5 6 7; do
+			printf '"%s\\n10^%s" %s %s\n' "$what" "$number" \
+				"$(value uml "gc_${what}_1e$number" obmalloc 0 ns)" \
+				"$(value uml "gc_${what}_1e$number" cpython 0 ns)"
+		done
+	done >"$data/collect"
+	{
+		prologue 900,400 "$OUT/bench-collect.svg"
+		cat <<-EOF
+		set title 'A full collection, two links an object: User Mode Linux, CPython on the same machine'
+		set ylabel 'ns an object'
+		set xtics enhanced
+		plot '$data/collect' using 2:xtic(1) title 'obmalloc' \
+			linecolor rgb obmalloc, \
+		     '' using 3 title 'CPython' linecolor rgb kmalloc
+		EOF
+	} >"$data/collect.gp"
+	gnuplot "$data/collect.gp"
+}
+
 main() {
 	local series
 	local -a kernels=()
@@ -170,6 +195,7 @@ main() {
 	plot_cases "${kernels[@]}"
 	plot_density "${kernels[0]}"
 	plot_latency "${kernels[0]}"
+	[[ ! -e $RESULTS/uml.csv ]] || plot_collect
 }
 
 main "$@"

@@ -95,7 +95,8 @@ counts_pipe() {
 # Ten million blocks of 64 bytes take 800 MB; so do the largest of density.
 bytes() {
 	# shellcheck disable=SC2086
-	counted "$1" bytes 0 1 1536 $BYTE_CASES huge wait
+	counted "$1" bytes 0 1 1536 $BYTE_CASES huge wait \
+		collect collect_huge
 }
 
 # Time in 4 virtual CPUs: it needs this machine's CPUs for itself.
