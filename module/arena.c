@@ -274,7 +274,8 @@ void obm_arena_add(struct obm_node *node, struct obm_arena *arena)
 				   (unsigned long)&arena->pools[idx]);
 	obm_table_set(arena, arena);
 	bucket_add(node, arena);
-	list_add_tail_rcu(&arena->all, &node->arenas);
+	/* First, so that who walks under RCU never has to catch up with us. */
+	list_add_rcu(&arena->all, &node->arenas);
 	node->nr_arenas++;
 	node->nr_arenas_got++;
 	node->nr_empty++;

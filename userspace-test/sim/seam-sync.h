@@ -223,6 +223,17 @@ void rcu_barrier(void);
 void synchronize_rcu(void);
 void sim_assert_rcu(const char *file, int line);
 
+static inline void list_add_rcu(struct list_head *new, struct list_head *head)
+{
+	struct list_head *next = head->next;
+
+	new->next = next;
+	new->prev = head;
+	/* Pairs with READ_ONCE() in list_for_each_entry_rcu(). */
+	smp_store_release(&head->next, new);
+	next->prev = new;
+}
+
 static inline void list_add_tail_rcu(struct list_head *new,
 				     struct list_head *head)
 {
