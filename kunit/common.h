@@ -10,6 +10,7 @@
 #include <linux/align.h>
 #include <linux/bitops.h>
 #include <linux/compiler.h>
+#include <linux/jiffies.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -24,6 +25,14 @@
 /* Pools of an arena that is not the smaller one of short memory. */
 #define OBM_TEST_POOLS	64
 
+/*
+ * By how much a kernel is slower that looks at each access, and at each lock. What
+ * a load must have done in its time is less by that much, and interrupts come as
+ * much more rarely, as otherwise nothing but them would run.
+ */
+#define OBM_TEST_SLOWNESS	(IS_ENABLED(CONFIG_KASAN) ||		\
+				 IS_ENABLED(CONFIG_KCSAN) ? 16 : 1)
+
 /**
  * struct obm_test - what every case has in test->priv
  * @heaps: heaps of the case, destroyed when it ends
@@ -31,6 +40,18 @@
 struct obm_test {
 	struct obm_heap *heaps[OBM_TEST_HEAPS];
 };
+
+/*
+ * Whether a load that began at @begin goes on: for @ms, and if it has not done
+ * enough then, because the machine is slow or busy, for some time more.
+ */
+static inline bool obm_test_goes_on(unsigned long begin, unsigned int ms,
+				    bool enough)
+{
+	return time_before(jiffies, begin + msecs_to_jiffies(ms)) ||
+	       (!enough &&
+		time_before(jiffies, begin + msecs_to_jiffies(40 * ms)));
+}
 
 /* The identity of the statistics: every byte held is accounted for once. */
 static inline bool obm_adds_up(const struct obm_stats *s)

@@ -140,7 +140,11 @@ static void refused_runs_become_smaller(struct kunit *test)
 		if (!done)
 			break;
 	}
-	KUNIT_EXPECT_EQ(test, smaller, nth - 1);
+	/* What kmemleak and KASAN cannot have costs no one a run. */
+	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK) || IS_ENABLED(CONFIG_KASAN))
+		KUNIT_EXPECT_LE(test, smaller, nth - 1);
+	else
+		KUNIT_EXPECT_EQ(test, smaller, nth - 1);
 	KUNIT_EXPECT_GE(test, smaller, 2U);
 }
 

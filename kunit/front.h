@@ -4,6 +4,8 @@
 #define OBM_KUNIT_FRONT_H
 
 #include <linux/cpumask.h>
+#include <linux/sched.h>
+#include <linux/smp.h>
 
 #include "common.h"
 
@@ -37,6 +39,17 @@ static inline void front_warm(struct kunit *test, struct obm_heap *heap,
 		obm_free(obm_must_alloc(test, heap, size));
 }
 
+/*
+ * The case stays on this CPU, where its blocks wait. Each case has a thread of its
+ * own, which ends with it.
+ */
+static inline void front_stay(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, set_cpus_allowed_ptr(current,
+						   cpumask_of(raw_smp_processor_id())),
+			0);
+}
+
 /* A heap of no node, as most are; skips the case if there is no front. */
 static inline struct obm_heap *front_heap(struct kunit *test, size_t limit)
 {
@@ -44,6 +57,7 @@ static inline struct obm_heap *front_heap(struct kunit *test, size_t limit)
 	struct obm_heap *heap = obm_test_heap_attrs(test, &attrs);
 	struct obm_stats s;
 
+	front_stay(test);
 	front_warm(test, heap, 64);
 	s = obm_get(test, heap);
 	KUNIT_EXPECT_EQ(test, s.nr_blocks, 0);

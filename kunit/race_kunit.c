@@ -18,7 +18,14 @@
 #define NR_THREADS	3
 #define NR_SLOTS	128
 #define RUN_MS		700
-#define PERIOD_NS	200000
+#define PERIOD_NS	(200000 * OBM_TEST_SLOWNESS)
+
+/* Less than that, and nothing was tested. */
+#define MIN_READS	(1000 / OBM_TEST_SLOWNESS)
+#define MIN_STEPS	(10000 / OBM_TEST_SLOWNESS)
+#define MIN_IRQS	20
+#define MIN_SOFTIRQS	10
+#define MIN_WORKS	10
 
 /**
  * struct load - who allocates and frees
@@ -136,7 +143,7 @@ static void timer_fn(struct timer_list *timer)
 	unsigned int i;
 
 	atomic_inc(&load->nr_softirqs);
-	for (i = 0; i < 64; i++)
+	for (i = 0; i < 64 / OBM_TEST_SLOWNESS; i++)
 		step(load, GFP_ATOMIC);
 	obm_heap_trim(load->heap);
 	check(load);
@@ -187,6 +194,15 @@ static void load_stop(struct load *load)
 	irq_work_sync(&load->work);
 }
 
+static bool load_is_enough(struct load *load, unsigned int reads)
+{
+	return reads >= MIN_READS &&
+	       atomic_long_read(&load->nr_steps) >= MIN_STEPS &&
+	       atomic_read(&load->nr_irqs) >= MIN_IRQS &&
+	       atomic_read(&load->nr_softirqs) >= MIN_SOFTIRQS &&
+	       atomic_read(&load->nr_works) >= MIN_WORKS;
+}
+
 static const size_t limits[] = { 0, 40 * 4096, 400 * 4096 };
 
 static void limit_desc(const size_t *limit, char *desc)
@@ -200,16 +216,16 @@ static void sums_hold_at_any_instant(struct kunit *test)
 {
 	struct load *load = kunit_kzalloc(test, sizeof(*load), GFP_KERNEL);
 	unsigned int i, reads = 0, invalid = 0;
-	unsigned long end;
+	unsigned long begin;
 	struct obm_stats s;
 
 	KUNIT_ASSERT_NOT_NULL(test, load);
 	load->heap = obm_test_heap(test, *(const size_t *)test->param_value);
 	load_start(test, load);
 	/* Nothing may abort the case until all has stopped. */
-	end = jiffies + msecs_to_jiffies(RUN_MS);
-	while (time_before(jiffies, end)) {
-		for (i = 0; i < 64; i++, reads++)
+	begin = jiffies;
+	while (obm_test_goes_on(begin, RUN_MS, load_is_enough(load, reads))) {
+		for (i = 0; i < 64 / OBM_TEST_SLOWNESS; i++, reads++)
 			check(load);
 		invalid += !!obm_heap_validate(load->heap);
 		cond_resched();
@@ -218,12 +234,11 @@ static void sums_hold_at_any_instant(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, atomic_read(&load->nr_broken), 0);
 	KUNIT_EXPECT_EQ(test, invalid, 0U);
-	/* Else nothing was tested. */
-	KUNIT_EXPECT_GT(test, reads, 1000U);
-	KUNIT_EXPECT_GT(test, atomic_long_read(&load->nr_steps), 10000L);
-	KUNIT_EXPECT_GT(test, atomic_read(&load->nr_irqs), 20);
-	KUNIT_EXPECT_GT(test, atomic_read(&load->nr_softirqs), 10);
-	KUNIT_EXPECT_GT(test, atomic_read(&load->nr_works), 10);
+	KUNIT_EXPECT_GE(test, reads, MIN_READS);
+	KUNIT_EXPECT_GE(test, atomic_long_read(&load->nr_steps), MIN_STEPS);
+	KUNIT_EXPECT_GE(test, atomic_read(&load->nr_irqs), MIN_IRQS);
+	KUNIT_EXPECT_GE(test, atomic_read(&load->nr_softirqs), MIN_SOFTIRQS);
+	KUNIT_EXPECT_GE(test, atomic_read(&load->nr_works), MIN_WORKS);
 
 	for (i = 0; i < NR_SLOTS; i++)
 		obm_free(load->slots[i]);

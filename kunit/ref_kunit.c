@@ -8,7 +8,10 @@
 #include "object.h"
 
 #define NR_WIDE		100000
-#define CHAIN_MAX	10000000UL
+/* A hundred times more than would fit on a stack, however slow the kernel is. */
+#define CHAIN_MAX	(10000000UL / (OBM_TEST_SLOWNESS > 1 ? 64 : 1))
+/* What kmemleak knows of a block takes several times a block's memory. */
+#define CHAIN_BYTES	(64 + (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK) ? 576 : 0))
 #define RACE_ROUNDS	20000
 
 static void set_and_clear(struct kunit *test)
@@ -129,7 +132,7 @@ static struct obm_type cell_type = {
 /* As long as half of memory allows, up to ten million. */
 static unsigned long chain_length(void)
 {
-	return min(CHAIN_MAX, totalram_pages() / 2 * (PAGE_SIZE / 64));
+	return min(CHAIN_MAX, totalram_pages() / 2 * (PAGE_SIZE / CHAIN_BYTES));
 }
 
 static struct cell *chain_new(struct kunit *test, struct obm_heap *heap,

@@ -212,6 +212,8 @@ static void meminfo_tells(struct kunit *test)
 	const long used = NR_UNITS / 4;
 	struct thin *thin;
 
+	if (num_online_cpus() > 1)
+		kunit_skip(test, "each CPU keeps a part of the counts to itself");
 	thin = thin_new(test, 4, caches ? OBM_HEAP_RECLAIMABLE : 0);
 	KUNIT_EXPECT_LT(test, abs(pages_shown(NR_KERNEL_MISC_RECLAIMABLE) -
 				  misc - 3 * used), OBM_SHOW_STEP);
@@ -270,6 +272,8 @@ static int ask_always(void *nr_asked)
 	return 0;
 }
 
+#define NR_DOOMED	(200U / OBM_TEST_SLOWNESS)
+
 /* Nothing is given twice, and all of it comes back. */
 static void a_heap_may_end_meanwhile(struct kunit *test)
 {
@@ -282,7 +286,7 @@ static void a_heap_may_end_meanwhile(struct kunit *test)
 
 	asker = kthread_run(ask_always, &asked, "obm_asker");
 	KUNIT_ASSERT_FALSE(test, IS_ERR(asker));
-	for (round = 0; round < 200; round++) {
+	for (round = 0; round < NR_DOOMED; round++) {
 		heap = obm_heap_create("kunit_doomed", NULL);
 		if (IS_ERR(heap))
 			break;
@@ -295,10 +299,13 @@ static void a_heap_may_end_meanwhile(struct kunit *test)
 		obm_heap_destroy(heap);
 	}
 	kthread_stop(asker);
-	KUNIT_EXPECT_EQ(test, round, 200U);
+	KUNIT_EXPECT_EQ(test, round, NR_DOOMED);
 	KUNIT_EXPECT_GT(test, asked, 0UL);
 	KUNIT_EXPECT_EQ(test, obm_shrink_count(0), 0UL);
-	KUNIT_EXPECT_EQ(test, pages_shown(NR_KERNEL_MISC_RECLAIMABLE), misc);
+	/* Other CPUs keep a part of the counts to themselves. */
+	if (num_online_cpus() == 1)
+		KUNIT_EXPECT_EQ(test, pages_shown(NR_KERNEL_MISC_RECLAIMABLE),
+				misc);
 }
 
 static struct kunit_case shrink_cases[] = {
