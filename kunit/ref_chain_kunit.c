@@ -15,11 +15,11 @@
 #include "object.h"
 
 /* As many as there are in the longest chain, where memory is. */
-#define CHAIN_MAX	10000000UL
+#define CHAIN_MAX	(10000000UL / (OBM_TEST_SLOWNESS > 1 ? 64 : 1))
 #define CHAIN_MIN	100000UL
 
 /* Most of it may be in the chain: so much is its object, all told. */
-#define LINK_BYTES	96
+#define LINK_BYTES	(96 + (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK) ? 576 : 0))
 
 #define NR_WIDE		100000U
 #define TREE_DEPTH	17
