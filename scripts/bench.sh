@@ -22,8 +22,8 @@ HEADER=case,allocator,size,metric,value
 # What grows by more than this is a regression.
 TOLERANCE=3
 
-COUNT_CASES="pair cache variable bulk order churn live object object_gc getput
-	latency"
+COUNT_CASES="pair cache variable bulk order churn live latency object object_gc
+	getput collect"
 INIT_CASES="pair cache variable bulk order churn live latency"
 BYTE_CASES="density small trim"
 UML_CASES="pair cache variable bulk order churn object object_gc getput collect
@@ -96,7 +96,7 @@ counts_pipe() {
 bytes() {
 	# shellcheck disable=SC2086
 	counted "$1" bytes 0 1 1536 $BYTE_CASES huge wait \
-		collect collect_huge
+		collect_huge
 }
 
 # Time in 4 virtual CPUs: it needs this machine's CPUs for itself.
