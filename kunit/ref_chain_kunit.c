@@ -15,11 +15,11 @@
 #include "object.h"
 
 /* As many as there are in the longest chain, where memory is. */
-#define CHAIN_MAX	(10000000UL / (OBM_TEST_SLOWNESS > 1 ? 64 : 1))
+#define CHAIN_MAX	10000000UL
 #define CHAIN_MIN	100000UL
 
 /* Most of it may be in the chain: so much is its object, all told. */
-#define LINK_BYTES	(96 + (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK) ? 576 : 0))
+#define LINK_BYTES	96
 
 #define NR_WIDE		100000U
 #define TREE_DEPTH	17
@@ -60,8 +60,8 @@ static unsigned long chain_length(void)
 {
 	unsigned long room = totalram_pages() / 4 * 3 * PAGE_SIZE / LINK_BYTES;
 
-	if (IS_ENABLED(CONFIG_KASAN) || IS_ENABLED(CONFIG_KCSAN))
-		room = min(room, CHAIN_MAX / 10);
+	if (OBM_TEST_SLOWNESS > 1)
+		room = CHAIN_MIN;
 	return clamp(room, CHAIN_MIN, CHAIN_MAX);
 }
 
@@ -127,7 +127,7 @@ static int watch_thread(void *data)
 }
 
 /* Nobody may wait as long as this for the CPU: a tenth of a second. */
-#define LONGEST_NS	(100 * NSEC_PER_MSEC)
+#define LONGEST_NS	(100 * NSEC_PER_MSEC * OBM_TEST_SLOWNESS)
 
 /* Dropped by a task, where others run meanwhile. */
 static void long_chain(struct kunit *test)
