@@ -3,14 +3,15 @@
 #
 # make test: every test there is, and one summary.
 #
-#   test.sh [sim] [kunit] [gcdiff] [kselftest-6.12] [kselftest-6.1]
+#   test.sh [sim] [kunit] [gcdiff] [kselftest-6.12] [kselftest-6.1] [debug]
+#	[kcsan]
 #
 # A stage writes its output to a log and its results as TAP; what a stage's
 # commands do besides (crash, hang, print nothing) counts as a failure of it.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-STAGES=(sim kunit gcdiff kselftest-6.12 kselftest-6.1)
+STAGES=(sim kunit gcdiff kselftest-6.12 kselftest-6.1 debug kcsan)
 
 # --- The stages: print their output, exit with the commands' status ---------
 
@@ -22,8 +23,11 @@ stage_sim() {
 kunit_parts() {
 	awk -v dir="$2" '
 		{ sub(/\r$/, ""); sub(/^\[ *[0-9]+\.[0-9]+\] /, "") }
-		/^obm-test: begin / { file = dir "/" $3 ".log"; next }
-		/^obm-test: end / { close(file); file = ""; next }
+		/^obm-test: begin .*_kunit$/ {
+			file = dir "/" $3 ".log"
+			next
+		}
+		/^obm-test: end .*_kunit$/ { close(file); file = ""; next }
 		file != "" { print > file }
 	' "$1"
 }
@@ -35,23 +39,47 @@ kunit_parse() {
 }
 
 # insmod of a suite that fails exits 0: the kernel log holds the verdict.
-stage_kunit() {
-	local guest=$work/kunit-guest klog=$logs/kunit-kernel.log part status=0
+kunit_results() {
+	local klog=$1 parts=$work/kunit-parts part status=0
 
 	need_packages python3:python3
 	KSRC=$("$OBM_TOP/scripts/kernel.sh" source 6.12)
-	mkdir -p "$guest" "$work/kunit-parts"
-	"$OBM_TOP/scripts/guest-dir.sh" uml "$guest"
-	"$OBM_TOP/scripts/uml.sh" --dir "$guest" --log "$klog" --mem 512 \
-		--timeout 600 --append "page_poison=1 slub_debug=FZ" \
-		--expect 'BUG: OBM: ' -- sh kunit.sh || status=$?
-	kunit_parts "$klog" "$work/kunit-parts"
-	for part in "$work"/kunit-parts/*.log; do
+	mkdir -p "$parts"
+	kunit_parts "$klog" "$parts"
+	for part in "$parts"/*.log; do
 		[[ -e $part ]] || die "no suite ran" "$klog"
 		echo "# ${part##*/}"
 		kunit_parse "$part" | sed 's/^/# kunit.py: /' || status=1
 		cat "$part"
 	done
+	return $status
+}
+
+stage_kunit() {
+	local guest=$work/kunit-guest klog=$logs/kunit-kernel.log status=0
+
+	mkdir -p "$guest"
+	"$OBM_TOP/scripts/guest-dir.sh" uml "$guest"
+	"$OBM_TOP/scripts/uml.sh" --dir "$guest" --log "$klog" --mem 512 \
+		--timeout 600 --append "page_poison=1 slub_debug=FZ" \
+		--expect 'BUG: OBM: ' -- sh kunit.sh || status=$?
+	kunit_results "$klog" || status=1
+	return $status
+}
+
+# A kernel that looks for mistakes, on four CPUs; OBM_SUITES names what runs in
+# it, instead of all that should.
+stage_watched() {
+	local kernel=$1 guest=$work/$1-guest klog=$logs/$1-kernel.log status=0
+
+	mkdir -p "$guest"
+	"$OBM_TOP/scripts/guest-dir.sh" "$kernel" "$guest"
+	# shellcheck disable=SC2086
+	"$OBM_TOP/scripts/vm.sh" --kernel "$kernel" --smp 4 --mem 2048 \
+		--timeout 1500 --dir "$guest" --log "$klog" \
+		--expect 'BUG: OBM: ' \
+		-- sh debug.sh "$kernel" ${OBM_SUITES:-} || status=$?
+	kunit_results "$klog" || status=1
 	return $status
 }
 
@@ -101,6 +129,7 @@ stage_kselftest() {
 run_stage() {
 	case $1 in
 	kselftest-*)	stage_kselftest "${1#kselftest-}" ;;
+	debug | kcsan)	stage_watched "$1" ;;
 	*)		"stage_$1" ;;
 	esac
 }
@@ -214,9 +243,9 @@ main() {
 	prepare
 	# Two lanes of like length for two CPUs. Only the second builds the UML
 	# kernel, while the simulator runs.
-	background lane sim kselftest-6.1
+	background lane sim debug kselftest-6.1
 	lanes=($!)
-	background lane kunit gcdiff kselftest-6.12
+	background lane kunit gcdiff kcsan kselftest-6.12
 	lanes+=($!)
 	end_with_us "${lanes[@]}"
 	wait

@@ -4,6 +4,12 @@
 # In the guest: loads obmalloc with each KUnit module, with marks in the kernel
 # log between which a module's results stand. Every module must go again.
 #
+#   kunit.sh [SUITE...]
+#
+# A suite is a module's name without obm_ and _kunit. default_ and harden_ before
+# it ask for a second run, with all there is, of those that expect nothing of
+# pages and pools. Without a name all of them run.
+#
 # The front and the wide classes have suites of their own. The others look at
 # the pools alone: what they expect of pages and numbers holds without a front.
 # Exact numbers of pages are those of whole arenas, which no classes share; the
@@ -19,29 +25,12 @@ complain() {
 	failed=1
 }
 
-# Those of objects, to which it is all one what is below them.
-is_of_objects() {
-	case $1 in
-	obm_gc_*|obm_object_*|obm_ref_*|obm_weak_*|obm_type_*|obm_intern_*|obm_copy_*|obm_evict_*)
-		return 0 ;;
-	esac
-	return 1
-}
-
-needs_front() {
-	case $1 in
-	obm_front*|obm_wide*|obm_bulk_*|obm_hard_*|obm_shrink_*|obm_rcu_*|obm_cache_*)
-		return 0 ;;
-	esac
-	return 1
-}
-
-# suite PREFIX NAME [PARAMETER...]: with an obmalloc of its own, loaded with the
+# load PREFIX SUITE [PARAMETER...]: with an obmalloc of its own, loaded with the
 # parameters. The prefix tells a second run's results from the first's.
-suite() {
-	mark=$1$2
-	ko=kunit/$2.ko
-	name=$2
+load() {
+	name=obm_$2_kunit
+	mark=$1$name
+	ko=kunit/$name.ko
 	shift 2
 	insmod module/obmalloc.ko "$@" || exit 1
 	# So it need not wait until reports may be printed again.
@@ -54,24 +43,39 @@ suite() {
 	rmmod obmalloc || complain "rmmod obmalloc: $mark left something behind"
 }
 
-for file in kunit/*.ko; do
-	file=$(basename "$file" .ko)
-	if [ "$file" = obm_mixed_kunit ]; then
-		suite "" "$file" front_max=0
-	elif is_of_objects "$file"; then
-		suite "" "$file"
-	elif needs_front "$file"; then
-		suite "" "$file" compact=0
-	else
-		suite "" "$file" small_max=512 front_max=0 compact=0
-	fi
-done
+suite() {
+	case $1 in
+	default_*)
+		load default_ "${1#default_}" ;;
+	harden_*)
+		load harden_ "${1#harden_}" harden=1 ;;
+	mixed)
+		load "" "$1" front_max=0 ;;
+	# Those of objects, to which it is all one what is below them.
+	copy*|evict*|gc|gc_*|intern*|object*|ref*|type|weak*)
+		load "" "$1" ;;
+	front*|wide|bulk|hard|shrink|rcu|cache)
+		load "" "$1" compact=0 ;;
+	*)
+		load "" "$1" small_max=512 front_max=0 compact=0 ;;
+	esac
+}
 
-# Those that expect nothing of pages and pools, with all there is.
-for file in front front_bad front_irq gfp hard race random rcu realloc; do
-	suite default_ "obm_${file}_kunit"
-done
-for file in race random rcu realloc; do
-	suite harden_ "obm_${file}_kunit" harden=1
+all() {
+	for file in kunit/*.ko; do
+		file=$(basename "$file" _kunit.ko)
+		echo "${file#obm_}"
+	done
+	for file in front front_bad front_irq gfp hard race random rcu \
+		    realloc; do
+		echo "default_$file"
+	done
+	for file in race random rcu realloc; do
+		echo "harden_$file"
+	done
+}
+
+for name in ${*:-$(all)}; do
+	suite "$name"
 done
 exit $failed

@@ -1,0 +1,65 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# In the guest, on a kernel that looks for mistakes: KUnit suites, graphstress,
+# and in the end what kmemleak knows of.
+#
+#   debug.sh debug|kcsan [SUITE...]
+#
+# With suites named, these and kmemleak alone. Prints TAP; the suites' results
+# stand in the kernel log.
+
+# Of objects.
+objects="copy copy_fail evict evict_race gc gc_bad gc_end gc_gen gc_mode gc_race
+	gc_random intern intern_fail intern_race object object_context ref
+	ref_chain type weak weak_race"
+
+# Of the allocator: all but bulk and front, which try every size and number for
+# minutes.
+blocks="arena bad cache class drain fallback fault front_bad front_irq
+	front_room gfp hard heap limit mixed pages pool race random rcu realloc
+	report shrink size wide default_race default_random default_rcu"
+
+# Those in which more than one does something.
+races="evict_race front_irq gc_race intern_race race rcu ref weak
+	default_race"
+
+failed=0
+
+# The scan looks at what is older than five seconds, and reports what another
+# scan found alike.
+leaks() {
+	file=/sys/kernel/debug/kmemleak
+	[ -e $file ] || return 0
+	echo TAP version 13
+	echo 1..1
+	sleep 6
+	# kmemleak that has ended, for want of memory, takes no orders.
+	if ! echo scan >$file || ! echo scan >$file; then
+		echo "not ok 1 kmemleak has ended"
+		failed=1
+	elif grep -q . $file; then
+		echo "not ok 1 kmemleak: $(grep -c ^unreferenced $file) leaks"
+		sed 's/^/# /' $file
+		failed=1
+	else
+		echo ok 1 kmemleak
+	fi
+}
+
+kernel=$1
+shift
+if [ $# -gt 0 ]; then
+	sh kunit.sh "$@" || failed=1
+	leaks
+	exit $failed
+fi
+case $kernel in
+debug)	suites="$objects $blocks" ops=100000 ;;
+kcsan)	suites=$races ops=500000 ;;
+esac
+# shellcheck disable=SC2086
+sh kunit.sh $suites || failed=1
+sh graphstress.sh "${SEED:-1}" 3 ops=$ops || failed=1
+leaks
+exit $failed
