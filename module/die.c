@@ -13,9 +13,8 @@
  * short. Here dying objects are a stack of their own, linked through themselves,
  * and one loop works at its top. Each has a phase, that of its next step.
  *
- * Callbacks may put objects, too. While one runs, what dies on this CPU in this
- * context is only noted (struct note), and goes on the stack when it returns.
- * For that preemption is disabled. Types that may sleep are left to the worker.
+ * Callbacks may put objects, too: those go on the stack when it returns (call.c).
+ * Types that may sleep are left to the worker.
  */
 #include "object.h"
 
@@ -174,95 +173,6 @@ static void dying_push_list(struct dying *d, struct obm_obj *first)
 	}
 }
 
-/* --- Callbacks --- */
-
-/**
- * struct note - objects that die while a callback runs
- * @on: one does, here
- * @first: the first to die
- * @last: where the next one is to be linked
- */
-struct note {
-	bool on;
-	struct obm_obj *first;
-	struct obm_obj **last;
-};
-
-/* By context: a task, a soft interrupt, a hard one. */
-struct notes {
-	struct note in[3];
-};
-
-static DEFINE_PER_CPU(struct notes, die_notes);
-
-/* With preemption disabled. */
-static struct note *note_here(void)
-{
-	unsigned int in = preempt_count() & OBM_IRQ_MASK;
-
-	return &this_cpu_ptr(&die_notes)->in[!in ? 0 :
-					     in & HARDIRQ_MASK ? 2 : 1];
-}
-
-/**
- * struct caller - a callback that is being called
- * @note: what dies meanwhile; NULL if it may sleep, and nobody waits
- * @count: of preemption, as it was
- * @switches: of the task, as they were
- */
-struct caller {
-	struct note *note;
-	int count;
-	unsigned long switches;
-};
-
-static unsigned long task_switches(void)
-{
-	return current->nvcsw + current->nivcsw;
-}
-
-static struct caller call_begin(bool may_sleep)
-{
-	struct caller c = { };
-
-	if (may_sleep)
-		return c;
-	preempt_disable();
-	c.note = note_here();
-	c.note->on = true;
-	c.note->first = NULL;
-	c.note->last = &c.note->first;
-	c.count = preempt_count();
-	c.switches = task_switches();
-	return c;
-}
-
-/* Returns who died. A callback that did what it must not is named. */
-static struct obm_obj *call_end(struct caller *c, const struct obm_obj *obj,
-				const char *what)
-{
-	struct obm_obj *first;
-	bool slept, uneven;
-
-	if (!c->note)
-		return NULL;
-	slept = task_switches() != c->switches;
-	uneven = preempt_count() != c->count;
-	c->note->on = false;
-	first = c->note->first;
-	*c->note->last = NULL;
-	if (!uneven)
-		preempt_enable();
-	if (unlikely(slept))
-		obm_report_object(obm_obj_heap(obj), OBM_BAD_TYPE,
-				  obm_obj_type(obj), "%s slept", what);
-	if (unlikely(uneven))
-		obm_report_object(obm_obj_heap(obj), OBM_BAD_TYPE,
-				  obm_obj_type(obj),
-				  "%s left preemption as it was not", what);
-	return first;
-}
-
 /* --- The steps --- */
 
 static int visit_count(struct obm_ref *ref, void *arg)
@@ -286,7 +196,7 @@ static void step_finalize(struct dying *d, bool may_sleep)
 {
 	struct obm_obj *obj = entry_obj(d->top), *first;
 	const struct obm_type *type = obj->kind->type;
-	struct caller c;
+	struct obm_call c;
 	unsigned long end;
 	u64 word;
 
@@ -301,9 +211,9 @@ static void step_finalize(struct dying *d, bool may_sleep)
 	atomic_set(&obj->out, obj_count_links(obj));
 	/* Fully ordered: the collector, who sees the count, may see those. */
 	atomic64_fetch_add(OBM_WORD_OP + 1, &obj->word);
-	c = call_begin(may_sleep);
+	c = obm_call_begin(may_sleep);
 	type->finalize(obj);
-	first = call_end(&c, obj, "finalize");
+	first = obm_call_end(&c, obj, "finalize");
 	if (first && d->nested < DIE_NESTED) {
 		/* Their callbacks may save it, or undo that it was. */
 		end = d->top;
@@ -351,12 +261,12 @@ static void step_call(struct dying *d)
 {
 	struct obm_obj *obj = dying_pop(d), *first;
 	struct obm_weakref *weak = container_of(obj, struct obm_weakref, obj);
-	struct caller c = call_begin(false);
+	struct obm_call c = obm_call_begin(false);
 
 	weak->callback(weak, weak->arg);
 	/* Ours, which kept it until it was called. */
 	obm_obj_put(obj);
-	first = call_end(&c, obj, "callback");
+	first = obm_call_end(&c, obj, "callback");
 	dying_push_list(d, first);
 }
 
@@ -375,14 +285,14 @@ static void step_clear(struct dying *d, bool may_sleep)
 {
 	struct obm_obj *obj = entry_obj(d->top), *first;
 	const struct obm_type *type = obj->kind->type;
-	struct caller c;
+	struct obm_call c;
 
 	dying_next_phase(d, PHASE_LINKS);
 	if (likely(!type->clear))
 		return;
-	c = call_begin(may_sleep);
+	c = obm_call_begin(may_sleep);
 	type->clear(obj);
-	first = call_end(&c, obj, "clear");
+	first = obm_call_end(&c, obj, "clear");
 	dying_push_list(d, first);
 }
 
@@ -401,7 +311,8 @@ struct clearing {
 };
 
 /* A link has let go of an object, which has died if it was the last one. */
-static __always_inline int clearing_note(struct clearing *c, struct obm_obj *old, u64 word)
+static __always_inline int clearing_note(struct clearing *c,
+					 struct obm_obj *old, u64 word)
 {
 	if (!old || !obm_word_is_odd(word))
 		return 0;
@@ -455,10 +366,10 @@ static void step_release(struct dying *d, bool may_sleep)
 {
 	struct obm_obj *obj = dying_pop(d), *first;
 	const struct obm_type *type = obj->kind->type;
-	struct caller c = call_begin(may_sleep);
+	struct obm_call c = obm_call_begin(may_sleep);
 
 	type->release(obj);
-	first = call_end(&c, obj, "release");
+	first = obm_call_end(&c, obj, "release");
 	obm_obj_free(obj);
 	dying_push_list(d, first);
 }
@@ -520,23 +431,6 @@ static void dying_loop(struct dying *d, unsigned long end)
 	}
 }
 
-/* While a callback runs here, its objects have to wait. */
-static bool obj_is_noted(struct obm_obj *obj)
-{
-	struct note *note;
-	bool on;
-
-	preempt_disable();
-	note = note_here();
-	on = note->on;
-	if (on) {
-		*note->last = obj;
-		note->last = &obj->waiting;
-	}
-	preempt_enable();
-	return on;
-}
-
 static bool obj_has_links(struct obm_obj *obj, const struct obm_type *type)
 {
 	struct obm_ref *refs = (void *)obj + type->links_offset;
@@ -569,7 +463,7 @@ void obm_obj_die(struct obm_obj *obj)
 		obm_obj_free(obj);
 		return;
 	}
-	if (obj_is_noted(obj) || !dying_takes(&d, obj))
+	if (obm_call_notes(obj) || !dying_takes(&d, obj))
 		return;
 	d.unhurried = gc_is_clearing(kind->gc);
 	dying_push(&d, obj, first_phase(obj));
@@ -613,12 +507,12 @@ void obm_obj_clear(struct obm_obj *obj)
 {
 	const struct obm_type *type = obj->kind->type;
 	struct dying d = { .gc = obj->kind->gc, .unhurried = true };
-	struct caller c;
+	struct obm_call c;
 
 	obm_obj_mark(obj, OBM_MARK_CLEARED);
-	c = call_begin(obj_may_sleep(obj));
+	c = obm_call_begin(obj_may_sleep(obj));
 	type->clear(obj);
-	dying_push_list(&d, call_end(&c, obj, "clear"));
+	dying_push_list(&d, obm_call_end(&c, obj, "clear"));
 	dying_loop(&d, 0);
 }
 
@@ -646,14 +540,14 @@ void obm_weak_call(struct obm_weakref *weak)
 bool obm_obj_finalize(struct obm_obj *obj)
 {
 	struct dying d = { .gc = obj->kind->gc };
-	struct caller c;
+	struct obm_call c;
 
 	if (!obj->kind->type->finalize ||
 	    !obm_obj_mark(obj, OBM_MARK_FINALIZED))
 		return false;
-	c = call_begin(obj_may_sleep(obj));
+	c = obm_call_begin(obj_may_sleep(obj));
 	obj->kind->type->finalize(obj);
-	dying_push_list(&d, call_end(&c, obj, "finalize"));
+	dying_push_list(&d, obm_call_end(&c, obj, "finalize"));
 	dying_loop(&d, 0);
 	return true;
 }

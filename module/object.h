@@ -2,7 +2,7 @@
 /*
  * Objects and their collector, as the files see them that make both.
  *
- * Layers above heap and cache: type, object < ref < weak < die < era < suspect <
+ * Layers above heap and cache: type, object < ref < weak < call < die < era < suspect <
  * graph < gc, steer. type has types and kinds, object makes and forgets the memory
  * of objects, ref changes links, die does what follows the last put, and gc
  * collects. That type and object tell the collector is the exception.
@@ -525,6 +525,24 @@ static inline const char *type_name(const struct obm_type *type)
 bool obm_obj_pin(struct obm_obj *obj);
 void obm_obj_put_unseen(struct obm_obj *obj);
 int obm_obj_traverse(struct obm_obj *obj, obm_visit_t visit, void *arg);
+
+/**
+ * struct obm_call - a callback that is being called
+ * @note: what dies meanwhile; NULL if it may sleep, and nobody waits
+ * @count: of preemption, as it was
+ * @switches: of the task, as they were
+ */
+struct obm_call {
+	struct obm_note *note;
+	int count;
+	unsigned long switches;
+};
+
+/* call.c: callbacks */
+struct obm_call obm_call_begin(bool may_sleep);
+struct obm_obj *obm_call_end(struct obm_call *c, const struct obm_obj *obj,
+			     const char *what);
+bool obm_call_notes(struct obm_obj *obj);
 
 /* die.c: what follows the last put */
 void obm_obj_die(struct obm_obj *obj);
