@@ -16,13 +16,13 @@
 
 /* As many as there are in the longest chain, where memory is. */
 #define CHAIN_MAX	10000000UL
-#define CHAIN_MIN	100000UL
+#define CHAIN_MIN	(100000UL / (OBM_TEST_SLOWNESS > 1 ? 8 : 1))
 
 /* Most of it may be in the chain: so much is its object, all told. */
 #define LINK_BYTES	96
 
-#define NR_WIDE		100000U
-#define TREE_DEPTH	17
+#define NR_WIDE		(100000U / (OBM_TEST_SLOWNESS > 1 ? 8 : 1))
+#define TREE_DEPTH	(OBM_TEST_SLOWNESS > 1 ? 14 : 17)
 
 struct bead_ref {
 	OBM_REF(struct bead);

@@ -9,7 +9,7 @@
 
 #define NR_WIDE		100000
 /* A hundred times more than would fit on a stack, however slow the kernel is. */
-#define CHAIN_MAX	(10000000UL / (OBM_TEST_SLOWNESS > 1 ? 64 : 1))
+#define CHAIN_MAX	(10000000UL / (OBM_TEST_SLOWNESS > 1 ? 128 : 1))
 /* What kmemleak knows of a block takes several times a block's memory. */
 #define CHAIN_BYTES	(64 + (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK) ? 576 : 0))
 #define RACE_ROUNDS	20000
