@@ -23,7 +23,7 @@
 /* Less than that, and nothing was tested. */
 #define MIN_STEPS	(10000 / OBM_TEST_SLOWNESS)
 #define MIN_NEW		(1000 / OBM_TEST_SLOWNESS)
-#define MIN_COLLECTIONS	10
+#define MIN_COLLECTIONS	(OBM_TEST_SLOWNESS > 1 ? 4 : 10)
 #define MIN_IRQS	20
 #define MIN_SOFTIRQS	10
 
