@@ -10,12 +10,15 @@
 #include <linux/align.h>
 #include <linux/bitops.h>
 #include <linux/compiler.h>
+#include <linux/cpumask.h>
 #include <linux/jiffies.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/nodemask.h>
 #include <linux/obmalloc.h>
+#include <linux/sched.h>
+#include <linux/smp.h>
 #include <linux/string.h>
 
 #include "compat.h"
@@ -51,6 +54,17 @@ static inline bool obm_test_goes_on(unsigned long begin, unsigned int ms,
 	return time_before(jiffies, begin + msecs_to_jiffies(ms)) ||
 	       (!enough &&
 		time_before(jiffies, begin + msecs_to_jiffies(40 * ms)));
+}
+
+/*
+ * The case stays on this CPU, where its blocks wait, so that numbers are exact.
+ * Each case has a thread of its own, which ends with it.
+ */
+static inline void obm_test_stay(struct kunit *test)
+{
+	const struct cpumask *here = cpumask_of(raw_smp_processor_id());
+
+	KUNIT_EXPECT_EQ(test, set_cpus_allowed_ptr(current, here), 0);
 }
 
 /* The identity of the statistics: every byte held is accounted for once. */

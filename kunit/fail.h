@@ -37,6 +37,7 @@ static inline void fail_needed(struct kunit *test)
 	if (!IS_ENABLED(CONFIG_FAILSLAB) ||
 	    !IS_ENABLED(CONFIG_FAIL_PAGE_ALLOC))
 		kunit_skip(test, "needs FAILSLAB and FAIL_PAGE_ALLOC");
+	obm_test_stay(test);
 }
 
 #endif /* OBM_KUNIT_FAIL_H */
