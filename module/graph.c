@@ -453,6 +453,7 @@ unsigned long obm_graph_deduce(struct obm_gc *gc, struct list_head *base,
 
 	lockdep_assert_held(&gc->mutex);
 	INIT_LIST_HEAD(&graph.saved);
+	gc->looking = true;
 	graph_look(&graph, place);
 	graph_subtract(&graph);
 	if (unlikely(graph.broken)) {
@@ -464,6 +465,7 @@ unsigned long obm_graph_deduce(struct obm_gc *gc, struct list_head *base,
 		if (!list_empty(lost))
 			graph_decide(&graph, start);
 	}
+	gc->looking = false;
 	*nr_live = graph.nr_base - graph.nr_lost;
 	return graph.nr_lost;
 }

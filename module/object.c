@@ -86,12 +86,14 @@ static __always_inline bool obj_untrack(struct obm_gc *gc, struct obm_obj *obj,
 
 /*
  * Whether a list that is shared may be changed here. The collector's own thread may
- * take out what dies in a callback of its own: it is not what it stands at.
+ * take out what dies in a callback of its own: it is not what it stands at, unless it
+ * has pinned that just to look at it.
  */
 static bool shared_is_mine(struct obm_gc *gc)
 {
 	lockdep_assert_held(&gc->lock);
-	return !era_is_busy(gc->era) || READ_ONCE(gc->collector) == current;
+	return !era_is_busy(gc->era) ||
+	       (READ_ONCE(gc->collector) == current && !gc->looking);
 }
 
 static bool shared_take_out(struct obm_gc *gc, struct obm_obj *obj)

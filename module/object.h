@@ -201,6 +201,7 @@ struct obm_gc_last {
  * @nr_limbo: A: about how many of them are to be had by gathering
  * @mutex: who collects, freezes, or lists objects
  * @collector: G: the task that collects
+ * @looking: G: the collector goes through lists: nothing may leave them
  * @clearing: G: by which garbage is made to let go of its links
  * @dead: of the collector: garbage that has died by that
  * @has_weak: G: some of the garbage that was found last has weak references, or is one
@@ -253,6 +254,7 @@ struct obm_gc {
 	atomic_t nr_limbo;
 	struct mutex mutex;	/* level 0 */
 	struct task_struct *collector;
+	bool looking;
 	bool clearing;
 	struct list_head dead;
 	bool has_weak;
