@@ -7,6 +7,8 @@ KVER	?= $(or $(KERNELRELEASE),$(shell uname -r))
 KDIR	?= /lib/modules/$(KVER)/build
 KERNEL	?=
 TRACE	?=
+SUITES	?=
+OPS	?=
 SEED	?= 1
 N	?= 1000
 
@@ -27,6 +29,8 @@ help: ## this list
 	@echo '  KERNEL=6.12|6.1      test kernel of run, replay, test-kselftest'
 	@echo '  TRACE=FILE[.gz]      recording for replay'
 	@echo '  SEED=n N=n           of gcdiff'
+	@echo '  SUITES="race ref"    of test-debug, instead of all'
+	@echo '  OPS=n                of test-long [1000000000]'
 	@echo '  W=1 C=2 LLVM=1       as for any kernel build'
 	@echo '  OBM_CACHE=DIR        kernels and builds [~/.cache/obmalloc]'
 
@@ -85,6 +89,14 @@ test-kselftest: ## kselftest on stock 6.12 and 6.1, or on KERNEL
 .PHONY: test-gcdiff
 test-gcdiff: ## 10,000 random scripts: the collector against CPython's
 	@scripts/test.sh gcdiff
+
+.PHONY: test-debug
+test-debug: ## under KASAN, lockdep, kmemleak; and KCSAN: SUITES="..."
+	@OBM_SUITES="$(SUITES)" scripts/test.sh debug kcsan
+
+.PHONY: test-long
+test-long: ## a billion operations while the collector runs, or OPS=n
+	@scripts/test-long.sh $(OPS)
 
 .PHONY: gcdiff
 gcdiff: ## the same with SEED=n and N=n scripts; shows what differs
