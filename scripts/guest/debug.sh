@@ -20,9 +20,11 @@ blocks="arena bad cache class drain fallback fault front_bad front_irq
 	front_room gfp hard heap limit mixed pages pool race random rcu realloc
 	report shrink size wide default_race default_random default_rcu"
 
-# Those in which more than one does something.
-races="evict_race front_irq gc_race intern_race race rcu ref weak
-	default_race"
+# Those in which more than one does something, be it a worker.
+races="cache copy drain evict evict_race front_bad front_irq front_room gc gc_end
+	gc_gen gc_race gc_random intern intern_race limit object object_context
+	race rcu ref ref_chain shrink type weak weak_race default_race
+	default_rcu"
 
 failed=0
 
@@ -56,7 +58,7 @@ if [ $# -gt 0 ]; then
 fi
 case $kernel in
 debug)	suites="$objects $blocks" ops=100000 ;;
-kcsan)	suites=$races ops=500000 ;;
+kcsan)	suites=$races ops=300000 ;;
 esac
 # shellcheck disable=SC2086
 sh kunit.sh $suites || failed=1
