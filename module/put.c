@@ -73,11 +73,13 @@ enum obm_bad obm_node_find(struct obm_pool *pool, const void *ptr,
  * What is said of an allocated block is right, as nothing about it changes
  * until it is freed. Of a bad pointer it is a guess that errs towards OBM_OK,
  * and obm_node_put() will know. Maps outside of pools are not looked at: their
- * pool may be changing classes.
+ * pool may be changing classes. What changes meanwhile is of other blocks, so
+ * KCSAN need not tell.
  *
  * Context: Any context but NMI, under rcu_read_lock().
  * Return: OBM_OK or what is wrong.
  */
+__no_kcsan
 enum obm_bad obm_node_peek(struct obm_pool *pool, const void *ptr,
 			   unsigned int *ci)
 {

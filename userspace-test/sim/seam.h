@@ -48,6 +48,7 @@
 #define struct_size_t(type, member, n)					\
 	struct_size((type *)NULL, member, n)
 #define order_base_2(n)		((n) > 1 ? ilog2((n) - 1) + 1 : 0)
+#define __no_kcsan
 #define __ffs64(word)		((unsigned int)__builtin_ctzll(word))
 #ifndef min3
 #define min3(a, b, c)		min(min(a, b), c)
