@@ -22,9 +22,8 @@ blocks="arena bad cache class drain fallback fault front_bad front_irq
 
 # Those in which more than one does something, be it a worker.
 races="cache copy drain evict evict_race front_bad front_irq front_room gc gc_end
-	gc_gen gc_race gc_random intern intern_race limit object object_context
-	race rcu ref ref_chain shrink type weak weak_race default_race
-	default_rcu"
+	gc_gen gc_race intern intern_race object object_context race rcu ref
+	ref_chain shrink type weak weak_race default_race default_rcu"
 
 failed=0
 
