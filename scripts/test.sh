@@ -211,6 +211,8 @@ prepare() {
 	"$OBM_TOP/scripts/kernel.sh" busybox >/dev/null
 	"$OBM_TOP/scripts/kernel.sh" source 6.12 >/dev/null
 	case " ${chosen[*]} " in
+	*' debug '* | *' kcsan '*)
+		need_packages libelf-dev ;;&
 	*' kselftest-6.12 '*)
 		"$OBM_TOP/scripts/kernel.sh" stock 6.12 >/dev/null ;;&
 	*' kselftest-6.1 '*)
