@@ -331,7 +331,7 @@ static __always_inline bool block_keep(const void *ptr)
 		goto out;
 	block = product >> 32;
 	/* The map knows free blocks, and what lies behind the last one. */
-	if (class->nr_words == 1 ? !!(READ_ONCE(pool->map) & BIT(block)) :
+	if (class->nr_words == 1 ? !!(data_race(pool->map) & BIT(block)) :
 				   block >= class->nr_blocks)
 		goto out;
 	done = obm_slot_push((void __percpu *)READ_ONCE(arena->front->slots) +

@@ -259,6 +259,7 @@ static int node_take_other(struct obm_heap *heap, unsigned int ci, gfp_t gfp,
  * Whether the class is worth magazines on a node: it has more than one pool, or
  * was often asked for. A peek, as nothing but speed hangs on it.
  */
+__no_kcsan
 bool obm_node_is_busy(struct obm_heap *heap, unsigned int ci, int nid)
 {
 	const struct obm_node_class *nc;

@@ -40,6 +40,7 @@ static struct obm_node *heap_node(struct obm_heap *heap, int nid)
  * Context: Any context.
  * Return: how many.
  */
+__no_kcsan
 unsigned long obm_shrink_count(int nid)
 {
 	struct obm_heap *heap;
