@@ -6,7 +6,7 @@
 #
 #   test-long.sh [OPS [SEED]]
 #
-# Of a hundred operations one is done under KASAN and lockdep, one under KCSAN,
+# Of two hundred operations two are done under KASAN and lockdep, one under KCSAN,
 # the others on Debian's 6.12. Each round has the next seed.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -18,7 +18,7 @@ ROUND_WATCHED=500000
 
 # Many times less a second than was ever measured: then it hangs.
 RATE_STOCK=40000
-RATE_WATCHED=3000
+RATE_WATCHED=500
 
 number=0
 passed=0
@@ -107,8 +107,8 @@ main() {
 		ops=$((ops_all - ops_done))
 		((ops < TURN)) || ops=$TURN
 		turn debug $((ops / 100))
-		turn kcsan $((ops / 100))
-		turn 6.12 $((ops - ops / 100 * 2))
+		turn kcsan $((ops / 200))
+		turn 6.12 $((ops - ops / 100 - ops / 200))
 	done
 	echo "1..$number"
 	msg "$ops_done operations in $((SECONDS - start)) s, from seed" \
