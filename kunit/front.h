@@ -80,7 +80,7 @@ static inline void front_expect_idle(struct kunit *test, struct obm_heap *heap)
 	/* Another CPU may be too busy to give back what waits there. */
 	obm_heap_trim(heap);
 	while ((s = obm_get(test, heap)).nr_arenas && --tries) {
-		msleep(2);
+		usleep_range(1000, 2000);
 		obm_heap_trim(heap);
 	}
 	KUNIT_EXPECT_EQ(test, s.nr_arenas, 0);
