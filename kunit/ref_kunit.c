@@ -75,6 +75,31 @@ static void moved(struct kunit *test)
 	object_expect_idle(test, heap);
 }
 
+/* The first of a list goes, and with it the link that is moved from. */
+static void moved_from_who_dies(struct kunit *test)
+{
+	struct obm_heap *heap = object_heap(test);
+	struct item *head = plain_new(test, heap, 1);
+	struct item *first = plain_new(test, heap, 2);
+
+	item_give(test, first, next, plain_new(test, heap, 3));
+	item_give(test, head, next, first);
+	KUNIT_EXPECT_EQ(test, obm_ref_move(&head->obj, &head->next, &first->obj,
+					   &first->next), 0);
+	EXPECT_EVENTS(test, "R2");
+	KUNIT_EXPECT_EQ(test, obm_ref_peek(&head->next)->id, 3U);
+	KUNIT_EXPECT_EQ(test, item_refs(obm_ref_peek(&head->next)), 1U);
+	/* The last one's, which leads to nothing. */
+	KUNIT_EXPECT_EQ(test, obm_ref_move(&head->obj, &head->next,
+					   &obm_ref_peek(&head->next)->obj,
+					   &obm_ref_peek(&head->next)->next), 0);
+	EXPECT_EVENTS(test, "R3");
+	KUNIT_EXPECT_NULL(test, obm_ref_peek(&head->next));
+	item_put(head);
+	EXPECT_EVENTS(test, "R1");
+	object_expect_idle(test, heap);
+}
+
 static void between_heaps(struct kunit *test)
 {
 	struct obm_heap *heap = object_heap(test), *far = object_heap(test);
@@ -297,6 +322,7 @@ static void set_by_several(struct kunit *test)
 static struct kunit_case ref_cases[] = {
 	KUNIT_CASE(set_and_clear),
 	KUNIT_CASE(moved),
+	KUNIT_CASE(moved_from_who_dies),
 	KUNIT_CASE(between_heaps),
 	KUNIT_CASE(order_of_a_tree),
 	KUNIT_CASE_SLOW(long_chain),

@@ -39,7 +39,7 @@
  * @lost: in the end those that do not
  * @saved: rescued, and yet to be looked through
  * @odd: one that is visited more often than it has references, or NULL
- * @nr_base: how many there were
+ * @nr_base: how many there were alive
  * @nr_lost: how many are lost
  * @nr_steps: objects passed, to let others run now and then
  * @broken: a type has been found out: nothing is garbage today
@@ -82,12 +82,13 @@ static void graph_look(struct graph *graph, u16 place)
 	u64 word;
 
 	list_for_each_entry(obj, graph->base, link) {
-		graph->nr_base++;
 		obj->place = place;
 		word = atomic64_read(&obj->word);
 		if (word > OBM_COUNT_MASK)
 			word = atomic64_fetch_and(OBM_COUNT_MASK, &obj->word);
 		obj->refs = word_count(word);
+		/* Dead ones may be in the list for a while. */
+		graph->nr_base += !!obj->refs;
 		obj->color = OBM_COLOR_LOOKED_AT;
 		/* One that is dying has nothing to do with it. */
 		if (unlikely(!obj->refs || obj->refs >= OBM_COUNT_MAX ||
@@ -438,7 +439,7 @@ static void graph_clear_colors(struct graph *graph)
  * @place: what their place is from now on
  * @lost: empty; gets those that are garbage, frozen and doomed: nobody but the
  *	  collector can get at them until obm_graph_thaw()
- * @nr_live: set to the number of those that stay, dying ones included
+ * @nr_live: set to the number of those that stay
  *
  * Context: Process context, under gc->mutex; lets others run. No lock is held for
  * longer than an instant, and no memory allocated.

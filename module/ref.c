@@ -197,19 +197,20 @@ int __obm_ref_move(struct obm_obj *to_owner, struct obm_ref *to,
 		return -EXDEV;
 	if (to == from)
 		return 0;
-	/*
-	 * A reference of our own until the move is over: were there none, one
-	 * could be looked for in the new place before it is there and in the
-	 * old one after it has gone.
-	 */
 	target = READ_ONCE(from->target);
 	if (!target) {
 		ref_exchange(to_owner, to, NULL);
 		return 0;
 	}
+	/*
+	 * A reference of our own until the move is over: were there none, one
+	 * could be looked for in the new place before it is there and in the
+	 * old one after it has gone. First from the old one, as its owner may be
+	 * what only the new one has referred to so far.
+	 */
 	obm_obj_get(target);
-	__obm_ref_set(to_owner, to, target);
 	ref_exchange(from_owner, from, NULL);
+	__obm_ref_set(to_owner, to, target);
 	obm_obj_put(target);
 	return 0;
 }

@@ -413,7 +413,8 @@ struct obm_obj *__obm_ref_get(struct obm_ref *ref);
  * obm_ref_move() - let one link have what another one has
  * @to_owner: the object that @dst is of
  * @dst: link that gets it; what it had loses a reference
- * @from_owner: the object that @src is of
+ * @from_owner: the object that @src is of; it may die by this, if it is what @dst
+ *		had: so the next one of a list takes the place of the first
  * @src: link of the same type that gives it, and is NULL then
  *
  * Context: as obm_obj_put().
