@@ -14,16 +14,15 @@ objects="copy copy_fail evict evict_race gc gc_bad gc_end gc_gen gc_mode gc_race
 	gc_random intern intern_fail intern_race object object_context ref
 	ref_chain type weak weak_race"
 
-# Of the allocator: all but bulk and front, which try every size and number for
-# minutes.
-blocks="arena bad cache class drain fallback fault front_bad front_irq
-	front_room gfp hard heap limit mixed pages pool race random rcu realloc
-	report shrink size wide default_race default_random default_rcu"
+# Of the allocator. Not bulk, front, limit, mixed, pool and random, which try every
+# size and number for minutes; nor race, rcu and report, which want much to be done,
+# or little, in a fixed time. The simulator runs the same code under ASan and TSan.
+blocks="arena bad cache class fallback fault front_bad front_irq front_room gfp hard
+	heap pages realloc shrink size wide"
 
 # Those in which more than one does something, be it a worker.
-races="cache copy drain evict evict_race front_bad front_irq front_room gc gc_end
-	gc_gen gc_race intern intern_race object object_context race rcu ref
-	ref_chain shrink type weak weak_race default_race default_rcu"
+races="cache copy drain evict evict_race front_irq gc gc_end gc_gen gc_race intern
+	intern_race object object_context ref shrink type weak weak_race"
 
 failed=0
 
