@@ -11,6 +11,7 @@
 #include <linux/bitops.h>
 #include <linux/compiler.h>
 #include <linux/cpumask.h>
+#include <linux/hrtimer.h>
 #include <linux/jiffies.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
@@ -54,6 +55,19 @@ static inline bool obm_test_goes_on(unsigned long begin, unsigned int ms,
 	return time_before(jiffies, begin + msecs_to_jiffies(ms)) ||
 	       (!enough &&
 		time_before(jiffies, begin + msecs_to_jiffies(40 * ms)));
+}
+
+/*
+ * In a timer's callback: once more in @ns, or when others have had as much time as
+ * this has cost. A busy host may let it take longer than its period.
+ */
+static inline enum hrtimer_restart obm_test_again(struct hrtimer *timer, u64 ns)
+{
+	ktime_t now = ktime_get();
+	s64 spent = ktime_to_ns(ktime_sub(now, hrtimer_get_expires(timer)));
+
+	hrtimer_set_expires(timer, ktime_add_ns(now, max_t(s64, ns, spent)));
+	return HRTIMER_RESTART;
 }
 
 /*

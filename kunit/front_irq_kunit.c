@@ -161,9 +161,7 @@ static enum hrtimer_restart timer_fn(struct hrtimer *timer)
 		irq_work_queue(&load->work);
 	if (READ_ONCE(load->stop))
 		return HRTIMER_NORESTART;
-	hrtimer_forward_now(timer, ns_to_ktime(PERIOD_NS +
-					       get_random_u32() % 4096));
-	return HRTIMER_RESTART;
+	return obm_test_again(timer, PERIOD_NS + get_random_u32() % 4096);
 }
 
 static void work_fn(struct irq_work *work)

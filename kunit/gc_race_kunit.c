@@ -253,9 +253,7 @@ static enum hrtimer_restart load_hrtimer(struct hrtimer *hrtimer)
 		step(GFP_ATOMIC | __GFP_NOWARN);
 	if (READ_ONCE(load.stop))
 		return HRTIMER_NORESTART;
-	hrtimer_forward_now(hrtimer, ns_to_ktime(PERIOD_NS +
-						 get_random_u32() % 4096));
-	return HRTIMER_RESTART;
+	return obm_test_again(hrtimer, PERIOD_NS + get_random_u32() % 4096);
 }
 
 static void load_timer(struct timer_list *timer)

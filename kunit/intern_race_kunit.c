@@ -148,8 +148,7 @@ static enum hrtimer_restart hrtimer_fn(struct hrtimer *hrtimer)
 	}
 	if (READ_ONCE(crowd->stop))
 		return HRTIMER_NORESTART;
-	hrtimer_forward_now(hrtimer, ns_to_ktime(PERIOD_NS));
-	return HRTIMER_RESTART;
+	return obm_test_again(hrtimer, PERIOD_NS);
 }
 
 static void timer_fn(struct timer_list *timer)

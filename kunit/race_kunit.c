@@ -133,8 +133,7 @@ static enum hrtimer_restart hrtimer_fn(struct hrtimer *hrtimer)
 	check(load);
 	if (READ_ONCE(load->stop))
 		return HRTIMER_NORESTART;
-	hrtimer_forward_now(hrtimer, ns_to_ktime(PERIOD_NS));
-	return HRTIMER_RESTART;
+	return obm_test_again(hrtimer, PERIOD_NS);
 }
 
 static void timer_fn(struct timer_list *timer)

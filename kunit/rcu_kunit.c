@@ -499,8 +499,7 @@ static enum hrtimer_restart load_hrtimer(struct hrtimer *hrtimer)
 	replace(load, get_random_u32(), GFP_ATOMIC);
 	if (READ_ONCE(load->stop))
 		return HRTIMER_NORESTART;
-	hrtimer_forward_now(hrtimer, ns_to_ktime(PERIOD_NS));
-	return HRTIMER_RESTART;
+	return obm_test_again(hrtimer, PERIOD_NS);
 }
 
 static void load_timer(struct timer_list *timer)

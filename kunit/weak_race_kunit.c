@@ -137,8 +137,7 @@ static enum hrtimer_restart load_hrtimer(struct hrtimer *hrtimer)
 		drop(load, rnd >> 8);
 	if (READ_ONCE(load->stop))
 		return HRTIMER_NORESTART;
-	hrtimer_forward_now(hrtimer, ns_to_ktime(PERIOD_NS));
-	return HRTIMER_RESTART;
+	return obm_test_again(hrtimer, PERIOD_NS);
 }
 
 static int load_thread(void *data)
