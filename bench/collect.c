@@ -189,10 +189,12 @@ static int rounds_all(struct graph *graph)
 {
 	u32 nr_rounds = max_t(u32, NR_ROUNDS, NR_LEAST / graph->nr);
 
-	/* The largest takes its time, and instructions are always as many. */
+	/* The largest take their time, and an interrupt there is not much. */
 	if (graph->nr > 1000000)
 		nr_rounds = 2;
-	return rounds(graph, bench_counts ? 1 : nr_rounds);
+	if (bench_counts && graph->nr >= NR_LEAST)
+		nr_rounds = 1;
+	return rounds(graph, nr_rounds);
 }
 
 static int collect_run(const struct bench_case *bc)
