@@ -131,7 +131,7 @@ void obm_obj_renew(struct obm_obj *obj)
 	young = &this_cpu_ptr(gc->cpus)->young[half];
 	/* Garbage that is being cleared stays in its list: it has been finalized. */
 	if (obj->place == OBM_PLACE_NONE || !obm_front_mine() ||
-	    WARN_ON_ONCE(obj->color == OBM_COLOR_LOST && gc_is_clearing(gc)))
+	    WARN_ON_ONCE(gc_is_clearing(gc) && obj->color == OBM_COLOR_LOST))
 		goto out;
 	if (obj->place == here) {
 		list_move_tail(&obj->link, young);
@@ -178,8 +178,9 @@ static __always_inline void obj_free_memory(struct obm_obj *obj)
 
 static noinline void obj_wait(struct obm_gc *gc, struct obm_obj *obj)
 {
-	if (obj->color == OBM_COLOR_LOST && gc_is_clearing(gc)) {
-		/* The collector finds it when it comes to it. */
+	/* Colors are the collector's: nobody else may as much as read them. */
+	if (gc_is_clearing(gc) && obj->color == OBM_COLOR_LOST) {
+		/* It finds this one when it comes to it. */
 		obj->color = OBM_COLOR_DEAD;
 		return;
 	}
