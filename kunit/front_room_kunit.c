@@ -3,6 +3,7 @@
  * What blocks that wait on a CPU may keep: no more than the front's bounds, and
  * nothing once the memory is wanted.
  */
+#include <linux/kthread.h>
 #include <linux/sizes.h>
 
 #include "front.h"
@@ -213,10 +214,70 @@ static void destroy_tells_leaks_from_waiting(struct kunit *test)
 	}
 }
 
+/**
+ * struct busy - a task on another CPU that lets blocks wait there
+ * @heap: of the blocks
+ * @ptrs: room for them
+ * @is_busy: it has freed them, and has preemption disabled
+ * @enough: it is to go on
+ */
+struct busy {
+	struct obm_heap *heap;
+	void **ptrs;
+	bool is_busy;
+	bool enough;
+};
+
+#define NR_BUSY		200
+
+static int busy_thread(void *data)
+{
+	struct busy *busy = data;
+	unsigned int i;
+
+	for (i = 0; i < NR_BUSY; i++)
+		busy->ptrs[i] = obm_alloc(busy->heap, 64, GFP_KERNEL);
+	for (i = 0; i < NR_BUSY; i++)
+		obm_free(busy->ptrs[i]);
+	preempt_disable();
+	WRITE_ONCE(busy->is_busy, true);
+	while (!READ_ONCE(busy->enough))
+		cpu_relax();
+	preempt_enable();
+	while (!kthread_should_stop())
+		usleep_range(1000, 2000);
+	return 0;
+}
+
+/* It is not disturbed, and what it has let wait goes when it is through. */
+static void trim_waits_for_a_busy_cpu(struct kunit *test)
+{
+	struct busy busy = { .ptrs = front_ptrs(test, NR_BUSY) };
+	struct task_struct *thread;
+	struct obm_stats s;
+	unsigned int cpu;
+
+	busy.heap = front_heap(test, 0);
+	cpu = cpumask_any_but(cpu_online_mask, raw_smp_processor_id());
+	if (cpu >= nr_cpu_ids)
+		kunit_skip(test, "there is no other CPU");
+	thread = kthread_run_on_cpu(busy_thread, &busy, cpu, "obm_busy/%u");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(thread));
+	while (!READ_ONCE(busy.is_busy))
+		cond_resched();
+	obm_heap_trim(busy.heap);
+	s = obm_get(test, busy.heap);
+	WRITE_ONCE(busy.enough, true);
+	KUNIT_EXPECT_GT(test, s.avail_bytes, 0);
+	front_expect_idle(test, busy.heap);
+	kthread_stop(thread);
+}
+
 static struct kunit_case room_cases[] = {
 	KUNIT_CASE(no_more_wait_than_front_max),
 	KUNIT_CASE(no_more_wait_than_the_budget),
 	KUNIT_CASE(trim_leaves_pages_of_live_blocks),
+	KUNIT_CASE(trim_waits_for_a_busy_cpu),
 	KUNIT_CASE(limit_drains_the_front),
 	KUNIT_CASE(waiting_blocks_are_found_at_the_limit),
 	KUNIT_CASE(destroy_tells_leaks_from_waiting),

@@ -169,7 +169,7 @@ static ssize_t trim_write(struct file *file, const char __user *buf,
 	struct obm_heap *heap = file->private_data;
 
 	if (heap)
-		obm_heap_trim(heap);
+		obm_heap_trim_wait(heap);
 	else
 		obm_heap_trim_all();
 	return count;

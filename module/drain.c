@@ -89,7 +89,9 @@ static bool cpu_has_mags(struct obm_heap *heap, unsigned int cpu)
 struct drain {
 	struct obm_heap *heap;
 	struct obm_mag *list;
+	unsigned long nr_pages;
 	bool busy;
+	bool left;
 };
 
 /*
@@ -123,17 +125,18 @@ static void drain_cpu(struct drain *drain, int cpu)
 			return;
 		cpu_relax();
 	} while (--tries);
+	drain->left = true;
 }
 
-static unsigned long front_drain(struct obm_heap *heap, bool others,
-				 unsigned long *nr_pages)
+static unsigned long front_drain(struct drain *drain, bool others)
 {
-	struct drain drain = { .heap = heap };
+	struct obm_heap *heap = drain->heap;
 	/* Asking others under a lock that they wait for would be a deadlock. */
 	bool all = others && preemptible();
 	unsigned long flags, nr;
 	int cpu, this_cpu;
 
+	drain->left = others && !all;
 	if (!in_task())
 		return 0;
 	if (all)
@@ -142,20 +145,40 @@ static unsigned long front_drain(struct obm_heap *heap, bool others,
 	/* No softirq may come to use its slots meanwhile. */
 	local_irq_save(flags);
 	this_cpu = smp_processor_id();
-	cpu_detach(heap, this_cpu, &drain.list);
+	cpu_detach(heap, this_cpu, &drain->list);
 	local_irq_restore(flags);
 	/* Two that asked each other would be busy for each other: one asks. */
 	if (all && !atomic_xchg(&heap->draining, 1)) {
 		for_each_online_cpu(cpu)
 			if (cpu != this_cpu && cpu_has_mags(heap, cpu))
-				drain_cpu(&drain, cpu);
+				drain_cpu(drain, cpu);
 		atomic_set_release(&heap->draining, 0);
+	} else if (all) {
+		drain->left = true;
 	}
-	nr = obm_mags_release(heap, drain.list, nr_pages);
+	nr = obm_mags_release(heap, drain->list, &drain->nr_pages);
 	rcu_read_unlock();
 	if (all)
 		migrate_enable();
 	return nr;
+}
+
+static int drain_here(void *heap)
+{
+	struct drain drain = { .heap = heap };
+
+	front_drain(&drain, false);
+	return 0;
+}
+
+static bool cpu_has_mags_peek(struct obm_heap *heap, unsigned int cpu)
+{
+	bool has;
+
+	rcu_read_lock();
+	has = cpu_has_mags(heap, cpu);
+	rcu_read_unlock();
+	return has;
 }
 
 /**
@@ -171,9 +194,36 @@ static unsigned long front_drain(struct obm_heap *heap, bool others,
  */
 unsigned long obm_front_drain(struct obm_heap *heap, bool others)
 {
-	unsigned long nr_pages = 0;
+	struct drain drain = { .heap = heap };
 
-	return front_drain(heap, others, &nr_pages);
+	return front_drain(&drain, others);
+}
+
+/**
+ * obm_front_drain_all() - the same of all CPUs, however busy
+ * @heap: the heap
+ * @wait: let a task on each CPU that did not answer do it there, and wait for that:
+ *	  it runs when what the CPU is busy with is over
+ *
+ * Context: Any context but NMI; process context, may sleep, if @wait.
+ * Return: whether nothing is left that waited when it was called; never false if
+ * @wait.
+ */
+bool obm_front_drain_all(struct obm_heap *heap, bool wait)
+{
+	struct drain drain = { .heap = heap };
+	int cpu;
+
+	front_drain(&drain, true);
+	if (!drain.left)
+		return true;
+	if (!wait)
+		return !atomic_long_read(&heap->mag_bytes);
+	/* One that dies meanwhile answers with an error: heap_cpu_dead(). */
+	for_each_online_cpu(cpu)
+		if (cpu_has_mags_peek(heap, cpu))
+			smp_call_on_cpu(cpu, drain_here, heap, false);
+	return true;
 }
 
 /*
@@ -182,11 +232,11 @@ unsigned long obm_front_drain(struct obm_heap *heap, bool others)
  */
 unsigned long obm_front_shrink(struct obm_heap *heap, bool others)
 {
-	unsigned long nr_pages = 0;
+	struct drain drain = { .heap = heap };
 
 	if (atomic_long_read(&heap->mag_bytes))
-		front_drain(heap, others, &nr_pages);
-	return nr_pages;
+		front_drain(&drain, others);
+	return drain.nr_pages;
 }
 
 /* The same for a CPU that is dead, or whose slots nobody uses any more. */

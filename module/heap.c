@@ -72,13 +72,14 @@ static size_t heap_trim_pools(struct obm_heap *heap)
 }
 
 /* And before that what waits on CPUs, or where a free had to leave it. */
-static size_t heap_trim(struct obm_heap *heap)
+static size_t heap_trim(struct obm_heap *heap, bool wait)
 {
 	size_t bytes = obm_raw_release_later(heap);
 	long held = atomic_long_read(&heap->held_bytes);
 
 	/* Blocks that come home may empty an arena, which then goes at once. */
-	obm_front_drain(heap, true);
+	if (!obm_front_drain_all(heap, wait))
+		schedule_work(&heap->trim_work);
 	bytes += max(held - atomic_long_read(&heap->held_bytes), 0L);
 	return bytes + heap_trim_pools(heap);
 }
@@ -112,7 +113,7 @@ bool obm_heap_reclaim(struct obm_heap *heap)
 
 static void heap_trim_work(struct work_struct *work)
 {
-	heap_trim(container_of(work, struct obm_heap, trim_work));
+	heap_trim(container_of(work, struct obm_heap, trim_work), true);
 }
 
 static size_t heap_bytes(void)
@@ -308,11 +309,13 @@ EXPORT_SYMBOL_NS_GPL(obm_heap_destroy, OBM_NS);
  * obm_heap_trim() - give back every page that holds no live block
  * @heap: the heap
  *
- * Empty arenas go whole, the spare one too; of the others each unused page.
+ * Empty arenas go whole, the spare one too; of the others each unused page. Blocks
+ * that wait on a CPU which is too busy to answer are left to a worker, as are those
+ * of all other CPUs if the caller may not be preempted.
  *
  * Context: Any context but NMI; on PREEMPT_RT where it may sleep, else a worker
  * does it later. Takes and drops the locks of the heap's nodes.
- * Return: bytes of pages and of pools' maps given back, 0 if it is done later.
+ * Return: bytes of pages and of pools' maps given back, without what is done later.
  */
 size_t obm_heap_trim(struct obm_heap *heap)
 {
@@ -320,9 +323,15 @@ size_t obm_heap_trim(struct obm_heap *heap)
 		schedule_work(&heap->trim_work);
 		return 0;
 	}
-	return heap_trim(heap);
+	return heap_trim(heap, false);
 }
 EXPORT_SYMBOL_NS_GPL(obm_heap_trim, OBM_NS);
+
+/* The same, complete when it returns. Context: process context, may sleep. */
+size_t obm_heap_trim_wait(struct obm_heap *heap)
+{
+	return heap_trim(heap, true);
+}
 
 /* Trims every heap. Context: process context, takes obm_heaps_lock. */
 size_t obm_heap_trim_all(void)
@@ -332,7 +341,7 @@ size_t obm_heap_trim_all(void)
 
 	mutex_lock(&obm_heaps_lock);
 	list_for_each_entry(heap, &obm_heaps, link)
-		bytes += obm_heap_trim(heap);
+		bytes += obm_heap_trim_wait(heap);
 	mutex_unlock(&obm_heaps_lock);
 	return bytes;
 }

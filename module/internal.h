@@ -418,6 +418,7 @@ bool obm_front_free(struct obm_heap *heap, unsigned int ci, const void *ptr,
 void obm_front_fit(struct obm_heap *heap, unsigned int ci, gfp_t gfp, size_t n);
 bool obm_front_is_off(const struct obm_heap *heap);
 unsigned long obm_front_drain(struct obm_heap *heap, bool others);
+bool obm_front_drain_all(struct obm_heap *heap, bool wait);
 unsigned long obm_front_shrink(struct obm_heap *heap, bool others);
 unsigned long obm_front_count(struct obm_heap *heap, unsigned int ci);
 unsigned long obm_front_allocs(struct obm_heap *heap, unsigned int ci);
@@ -470,6 +471,7 @@ int obm_name_check(const char *name);
 bool obm_heap_reclaim(struct obm_heap *heap);
 int obm_heap_init(void);
 void obm_heap_exit(void);
+size_t obm_heap_trim_wait(struct obm_heap *heap);
 size_t obm_heap_trim_all(void);
 
 /**

@@ -222,6 +222,25 @@ static void test_drain_busy(void)
 	CHECK_EQ(obm_front_drain(heap, true), on_1);
 	preempt_enable();
 
+	/* A trim leaves it to a worker, which waits for the task. */
+	get_many(heap, 1, MANY);
+	put_many(1, MANY);
+	on_1 = obm_front_count(heap, ci);
+	preempt_disable();
+	sim_context.preempt = 0;
+	sim_context.cpu = 0;
+	obm_heap_trim(heap);
+	CHECK_EQ(obm_front_count(heap, ci), on_1);
+	CHECK(sim_work_pending());
+	sim_context.cpu = 1;
+	sim_context.preempt = 1;
+	preempt_enable();
+	sim_context.cpu = 0;
+	sim_run_work();
+	CHECK_EQ(obm_front_count(heap, ci), 0);
+	CHECK_EQ(order_stats(heap).nr_pools, 0);
+	CHECK(!sim_work_pending());
+
 	get_many(heap, 1, MANY);
 	put_many(1, MANY);
 	on_1 = obm_front_count(heap, ci);
@@ -271,7 +290,11 @@ static void test_contexts(void)
 	sim_context.irqs_off = true;
 	CHECK_EQ(obm_front_drain(heap, true), both - count);
 	CHECK_EQ(obm_front_count(heap, ci), count);
+	obm_heap_trim(heap);
+	CHECK_EQ(obm_front_count(heap, ci), count);
 	sim_context.irqs_off = false;
+	sim_run_work();
+	CHECK_EQ(obm_front_count(heap, ci), 0);
 	order_end(heap, 0);
 }
 

@@ -91,6 +91,8 @@ unsigned int smp_processor_id(void);
 		if (READ_ONCE(sim_cpu_online[cpu]))
 int smp_call_function_single(int cpu, void (*func)(void *info), void *info,
 			     int wait);
+int smp_call_on_cpu(unsigned int cpu, int (*func)(void *par), void *par,
+		    bool phys);
 #define current			((void *)0)
 #define is_idle_task(task)	((void)(task), sim_context.idle)
 

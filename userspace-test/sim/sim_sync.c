@@ -216,6 +216,26 @@ int smp_call_function_single(int cpu, void (*func)(void *info), void *info,
 	return 0;
 }
 
+/* A task there, when the one that has the CPU is through. */
+int smp_call_on_cpu(unsigned int cpu, int (*func)(void *par), void *par,
+		    bool phys)
+{
+	struct sim_context old = sim_context;
+	int ret;
+
+	sim_might_sleep("waits for another CPU");
+	if (phys)
+		sim_die("asks for a CPU of the hypervisor's");
+	if (!sim_threads && cpus[cpu].preempt)
+		sim_die("waits for a CPU that is kept busy");
+	if (!READ_ONCE(sim_cpu_online[cpu]))
+		return -ENXIO;
+	sim_context = (struct sim_context){ .nid = old.nid, .cpu = cpu };
+	ret = func(par);
+	sim_context = old;
+	return ret;
+}
+
 int cpuhp_setup_state_nocalls(enum cpuhp_state state, const char *name,
 			      int (*startup)(unsigned int cpu),
 			      int (*teardown)(unsigned int cpu))
