@@ -20,6 +20,7 @@
 #include "object.h"
 
 #include <linux/jhash.h>
+#include <linux/kcsan-checks.h>
 #include <linux/rhashtable.h>
 
 /* CPython's _PY_NSMALLNEGINTS and _PY_NSMALLPOSINTS. */
@@ -30,6 +31,21 @@
 
 /* Waits, of a tick, for a table to grow. */
 #define INSERT_TRIES	20
+
+/*
+ * A change of a table. The lock of a chain is a bit of the pointer to it, which
+ * who has the lock reads while others try to set the bit again: by design of
+ * rhashtable, though KCSAN cannot know.
+ */
+#define table_change(change)						\
+({									\
+	typeof(change) __ret;						\
+									\
+	kcsan_disable_current();					\
+	__ret = (change);						\
+	kcsan_enable_current();						\
+	__ret;								\
+})
 
 /**
  * struct obm_interned - the values of a heap
@@ -128,7 +144,7 @@ static struct rhash_head *value_node(struct obm_obj *obj)
 static void value_remove(struct obm_obj *obj, struct rhashtable *table)
 {
 	/* Unless it was replaced, or was never there. */
-	rhashtable_remove_fast(table, value_node(obj), table->p);
+	table_change(rhashtable_remove_fast(table, value_node(obj), table->p));
 }
 
 static void bytes_release(struct obm_obj *obj)
@@ -264,16 +280,19 @@ static int value_insert(struct rhashtable *table, const void *key,
 	int err;
 
 	rcu_read_lock();
-	old = rhashtable_lookup_get_insert_key(table, key, value_node(obj),
-					       table->p);
+	old = table_change(rhashtable_lookup_get_insert_key(table, key,
+							    value_node(obj),
+							    table->p));
 	if (IS_ERR_OR_NULL(old)) {
 		err = PTR_ERR_OR_ZERO(old);
 	} else if (obm_obj_get_unless_zero(old)) {
 		*other = old;
 		err = -EEXIST;
 	} else {
-		err = rhashtable_replace_fast(table, value_node(old),
-					      value_node(obj), table->p);
+		err = table_change(rhashtable_replace_fast(table,
+							   value_node(old),
+							   value_node(obj),
+							   table->p));
 		if (err)
 			err = -EAGAIN;
 	}
