@@ -112,7 +112,7 @@ static unsigned int bin_cap(struct obm_heap *heap, unsigned int ci)
 	preempt_disable();
 	mag = __this_cpu_read(*bin_here(heap, ci).mag);
 	cap = mag ? mag->cap : 0;
-	preempt_enable();
+	obm_front_leave();
 	return cap;
 }
 
@@ -141,7 +141,7 @@ static bool bin_fit(struct obm_heap *heap, unsigned int ci, gfp_t gfp,
 	preempt_disable();
 	bin = bin_here(heap, ci);
 	mag = bin_swap(&bin, mag);
-	preempt_enable();
+	obm_front_leave();
 	if (mag)
 		obm_mag_free(heap, ci, mag);
 	return true;
@@ -156,7 +156,7 @@ static void bin_hold(struct obm_heap *heap, unsigned int ci)
 	mag = __this_cpu_read(*bin_here(heap, ci).mag);
 	if (mag)
 		mag->hold = MAG_HOLD;
-	preempt_enable();
+	obm_front_leave();
 }
 
 /* The class has use for a magazine, or a larger one, if it is busy. */
@@ -230,7 +230,7 @@ static void *front_pop(struct obm_heap *heap, unsigned int ci, bool *grow)
 		*grow = bin_fetch(heap, ci, &bin);
 		ptr = obm_slot_pop(bin.slot);
 	}
-	preempt_enable();
+	obm_front_leave();
 	return ptr;
 }
 
@@ -266,7 +266,7 @@ static void front_keep(struct obm_heap *heap, unsigned int ci, unsigned int nr,
 	/* On whichever CPU: it is the sum that counts. */
 	preempt_disable();
 	this_cpu_sub(bin_here(heap, ci).slot->nr_allocs, nr);
-	preempt_enable();
+	obm_front_leave();
 }
 
 /* The node has nothing at hand: what is got is for the magazine as well. */
@@ -337,7 +337,7 @@ static bool front_push(struct obm_heap *heap, unsigned int ci, const void *ptr,
 		done = obm_slot_push(bin.slot, ptr);
 		*grow = mag_turn(mag, 1);
 	}
-	preempt_enable();
+	obm_front_leave();
 	return done;
 }
 

@@ -24,6 +24,7 @@
 
 #include <linux/compiler.h>
 #include <linux/gfp.h>
+#include <linux/kcsan-checks.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
@@ -97,6 +98,17 @@ static __always_inline bool obm_front_mine(void)
 	return likely(!(preempt_count() & OBM_IRQ_MASK));
 }
 
+/*
+ * The end of what preemption was disabled for. An interrupt that takes magazines
+ * away comes between two instructions, and a grace period, which others wait for,
+ * after the last; KCSAN, which knows of neither, would have writes come later.
+ */
+static __always_inline void obm_front_leave(void)
+{
+	kcsan_release();
+	preempt_enable();
+}
+
 /* With preemption disabled, in a task: a block off the magazine, or NULL. */
 static __always_inline void *obm_slot_pop(struct obm_slot __percpu *slot)
 {
@@ -134,7 +146,7 @@ static __always_inline void *obm_front_pop_at(struct obm_front *front,
 	if (obm_front_mine())
 		ptr = obm_slot_pop((void __percpu *)READ_ONCE(front->slots) +
 				   offset);
-	preempt_enable();
+	obm_front_leave();
 	return ptr;
 }
 
@@ -153,7 +165,7 @@ static __always_inline bool obm_front_push_at(struct obm_front *front,
 	preempt_disable();
 	if (obm_front_mine())
 		done = obm_slot_push(READ_ONCE(front->slots) + nr, ptr);
-	preempt_enable();
+	obm_front_leave();
 	return done;
 }
 

@@ -267,7 +267,7 @@ static __always_inline void *obm_obj_quick(struct obm_heap *heap,
 	kind = (struct obm_kind_front *)quick;
 	if (likely(kind && kind->heap == heap) && obm_front_mine())
 		obj = obm_slot_pop(READ_ONCE(kind->cache->slots));
-	preempt_enable();
+	obm_front_leave();
 	if (likely(obj))
 		obm_obj_init(obj, quick);
 	return obj;

@@ -80,6 +80,7 @@ extern bool sim_cpu_online[SIM_NR_CPUS];
 	 (void)(sim_context.irqs_off = true))
 #define local_irq_restore(flags)					\
 	((void)(sim_context.irqs_off = (flags)), preempt_enable())
+#define kcsan_release()		do { } while (0)
 void preempt_disable(void);
 void preempt_enable(void);
 unsigned int smp_processor_id(void);
