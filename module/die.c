@@ -410,7 +410,7 @@ static void dying_leave(struct dying *d)
 
 	raw_spin_lock_irqsave(&gc->dying_lock, flags);
 	d->bottom->waiting = (void *)gc->dying;
-	gc->dying = d->top;
+	WRITE_ONCE(gc->dying, d->top);
 	raw_spin_unlock_irqrestore(&gc->dying_lock, flags);
 	d->top = 0;
 	queue_work(obm_wq, &gc->work);
@@ -485,7 +485,7 @@ void obm_dying_work(struct obm_gc *gc)
 	do {
 		raw_spin_lock_irq(&gc->dying_lock);
 		d.top = gc->dying;
-		gc->dying = 0;
+		WRITE_ONCE(gc->dying, 0);
 		raw_spin_unlock_irq(&gc->dying_lock);
 		/* The newest first, so that the oldest is at the top. */
 		node = llist_del_all(&gc->sleepers);

@@ -13,7 +13,7 @@ static unsigned int gather_cpu(struct obm_gc *gc, struct obm_gc_cpu *cpu,
 	struct obm_obj *obj;
 
 	list_for_each_entry(obj, &cpu->young[half], link) {
-		obj->place = OBM_PLACE_GEN(0);
+		WRITE_ONCE(obj->place, OBM_PLACE_GEN(0));
 		if (!(++steps % 256))
 			cond_resched();
 	}
@@ -64,7 +64,7 @@ void obm_gc_begin(struct obm_gc *gc)
 	WRITE_ONCE(gc->generations[0].count, gc->generations[0].count + nr);
 	raw_spin_unlock_irq(&gc->lock);
 	list_for_each_entry(obj, &newborn, link) {
-		obj->place = OBM_PLACE_GEN(0);
+		WRITE_ONCE(obj->place, OBM_PLACE_GEN(0));
 		cond_resched();
 	}
 	list_splice_tail(&newborn, &gc->shared[0]);

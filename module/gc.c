@@ -27,7 +27,7 @@ static void list_set_place(struct list_head *list, u16 place)
 	unsigned int nr = 0;
 
 	list_for_each_entry(obj, list, link) {
-		obj->place = place;
+		WRITE_ONCE(obj->place, place);
 		if (!(++nr % 256))
 			cond_resched();
 	}
@@ -143,7 +143,7 @@ static unsigned long garbage_keep(struct obm_gc *gc, struct list_head *stubborn,
 			list_move_tail(&obj->link, old);
 			continue;
 		}
-		obj->place = OBM_PLACE_GARBAGE;
+		WRITE_ONCE(obj->place, OBM_PLACE_GARBAGE);
 		/* One report for all: they are in the list. */
 		if (!nr++)
 			obm_report_object(gc->heap, OBM_BAD_TYPE,

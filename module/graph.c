@@ -71,7 +71,7 @@ static inline bool is_ours(const struct graph *graph, const struct obm_obj *obj)
 
 static inline bool is_trusted(const struct obm_obj *obj)
 {
-	return likely(!obj->kind->type->distrusted);
+	return likely(!READ_ONCE(obj->kind->type->distrusted));
 }
 
 /* --- Look --- */
@@ -82,7 +82,7 @@ static void graph_look(struct graph *graph, u16 place)
 	u64 word;
 
 	list_for_each_entry(obj, graph->base, link) {
-		obj->place = place;
+		WRITE_ONCE(obj->place, place);
 		word = atomic64_read(&obj->word);
 		if (word > OBM_COUNT_MASK)
 			word = atomic64_fetch_and(OBM_COUNT_MASK, &obj->word);

@@ -16,7 +16,7 @@ static noinline void track_shared(struct obm_gc *gc, struct obm_obj *obj)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&gc->lock, flags);
-	obj->place = OBM_PLACE_NEWBORN;
+	WRITE_ONCE(obj->place, OBM_PLACE_NEWBORN);
 	list_add_tail(&obj->link, &gc->newborn);
 	WRITE_ONCE(gc->generations[0].count, gc->generations[0].count + 1);
 	raw_spin_unlock_irqrestore(&gc->lock, flags);
@@ -33,13 +33,13 @@ static __always_inline void obj_track(struct obm_gc *gc, struct obm_obj *obj)
 	if (likely(obm_front_mine())) {
 		cpu = this_cpu_ptr(gc->cpus);
 		half = era_half(READ_ONCE(gc->era));
-		obj->place = 2 * smp_processor_id() + half;
+		WRITE_ONCE(obj->place, 2 * smp_processor_id() + half);
 		list_add_tail(&obj->link, &cpu->young[half]);
 		kick = ++cpu->nr[half] > READ_ONCE(gc->kick_at);
 	} else {
 		track_shared(gc, obj);
 	}
-	preempt_enable();
+	obm_front_leave();
 	if (unlikely(kick))
 		obm_gc_kick(gc);
 }
@@ -123,25 +123,27 @@ void obm_obj_renew(struct obm_obj *obj)
 {
 	struct obm_gc *gc = obj->kind->gc;
 	struct list_head *young;
-	unsigned int half, here;
+	unsigned int half, here, place;
 
 	preempt_disable();
 	half = era_half(READ_ONCE(gc->era));
 	here = 2 * smp_processor_id() + half;
 	young = &this_cpu_ptr(gc->cpus)->young[half];
+	/* The collector may make it another one, if it is that of a shared list. */
+	place = READ_ONCE(obj->place);
 	/* Garbage that is being cleared stays in its list: it has been finalized. */
-	if (obj->place == OBM_PLACE_NONE || !obm_front_mine() ||
+	if (place == OBM_PLACE_NONE || !obm_front_mine() ||
 	    WARN_ON_ONCE(gc_is_clearing(gc) && obj->color == OBM_COLOR_LOST))
 		goto out;
-	if (obj->place == here) {
+	if (place == here) {
 		list_move_tail(&obj->link, young);
-	} else if (obj->place >= OBM_PLACE_SHARED && shared_take_out(gc, obj)) {
-		obj->place = here;
+	} else if (place >= OBM_PLACE_SHARED && shared_take_out(gc, obj)) {
+		WRITE_ONCE(obj->place, here);
 		obj->color = OBM_COLOR_NONE;
 		list_add_tail(&obj->link, young);
 	}
 out:
-	preempt_enable();
+	obm_front_leave();
 }
 
 /* --- Memory --- */
@@ -203,7 +205,7 @@ void obm_obj_free(struct obm_obj *obj)
 
 	/*
 	 * Who makes the era odd waits for all that is between here and
-	 * preempt_enable(): synchronize_rcu() in obm_gc_begin().
+	 * obm_front_leave(): synchronize_rcu() in obm_gc_begin().
 	 */
 	preempt_disable();
 	era = READ_ONCE(gc->era);
@@ -211,7 +213,7 @@ void obm_obj_free(struct obm_obj *obj)
 		obj_free_memory(obj);
 	else
 		obj_wait(gc, obj);
-	preempt_enable();
+	obm_front_leave();
 }
 
 /**

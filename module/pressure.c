@@ -16,7 +16,8 @@ static unsigned long kind_pages(struct obm_kind *kind, int nid)
 
 	if (kind->cache) {
 		order = obm_classes[kind->cache->set.ci].order;
-		return READ_ONCE(kind->cache->classes[nid].nr_pools) << order;
+		/* A peek at what the node's lock protects. */
+		return data_race(kind->cache->classes[nid].nr_pools) << order;
 	}
 	/* Where they are is not known. */
 	if (nid != first_node(node_states[N_MEMORY]))

@@ -125,7 +125,8 @@ unsigned int obm_gc_nr_young(struct obm_gc *gc)
 
 	for_each_possible_cpu(cpu) {
 		of_cpu = per_cpu_ptr(gc->cpus, cpu);
-		nr += READ_ONCE(of_cpu->nr[0]) + READ_ONCE(of_cpu->nr[1]);
+		/* CPUs count as fast as they can: a peek. */
+		nr += data_race(of_cpu->nr[0] + of_cpu->nr[1]);
 	}
 	return nr;
 }
@@ -159,7 +160,7 @@ static void list_move_all(struct obm_gc *gc, unsigned int from, unsigned int to)
 	struct obm_obj *obj;
 
 	list_for_each_entry(obj, &gc->shared[from], link)
-		obj->place = OBM_PLACE_GEN(to);
+		WRITE_ONCE(obj->place, OBM_PLACE_GEN(to));
 	list_splice_tail_init(&gc->shared[from], &gc->shared[to]);
 }
 
@@ -189,7 +190,7 @@ int obm_gc_set_mode(struct obm_heap *heap, enum obm_gc_mode mode)
 		list_move_all(gc, OBM_GC_GARBAGE, OBM_NR_GENERATIONS - 1);
 		obm_gc_end(gc);
 	}
-	gc->mode = mode;
+	WRITE_ONCE(gc->mode, mode);
 	mutex_unlock(&gc->mutex);
 	return 0;
 }

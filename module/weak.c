@@ -74,7 +74,7 @@ struct obm_weakref *obm_weakref_new(struct obm_obj *obj, obm_weak_fn callback,
 	weak->next = NULL;
 	weak->target = obj;
 	raw_spin_lock_irqsave(&gc->weak_lock, flags);
-	obj->marks |= OBM_MARK_WEAK;
+	WRITE_ONCE(obj->marks, obj->marks | OBM_MARK_WEAK);
 	hlist_add_head(&weak->hash, weak_bucket(gc, obj));
 	raw_spin_unlock_irqrestore(&gc->weak_lock, flags);
 	return weak;
@@ -177,7 +177,7 @@ void obm_weak_clear(struct obm_obj *obj, struct obm_weakref **calls)
 		*calls = weak;
 		calls = &weak->next;
 	}
-	obj->marks &= ~OBM_MARK_WEAK;
+	WRITE_ONCE(obj->marks, obj->marks & ~OBM_MARK_WEAK);
 	raw_spin_unlock_irqrestore(&gc->weak_lock, flags);
 }
 
@@ -190,7 +190,7 @@ bool obm_obj_mark(struct obm_obj *obj, u8 mark)
 
 	raw_spin_lock_irqsave(&gc->weak_lock, flags);
 	was = obj->marks & mark;
-	obj->marks |= mark;
+	WRITE_ONCE(obj->marks, obj->marks | mark);
 	raw_spin_unlock_irqrestore(&gc->weak_lock, flags);
 	return !was;
 }
