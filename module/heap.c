@@ -330,6 +330,8 @@ EXPORT_SYMBOL_NS_GPL(obm_heap_trim, OBM_NS);
 /* The same, complete when it returns. Context: process context, may sleep. */
 size_t obm_heap_trim_wait(struct obm_heap *heap)
 {
+	/* What was left to the worker before is done, too. */
+	flush_work(&heap->trim_work);
 	return heap_trim(heap, true);
 }
 
