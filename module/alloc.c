@@ -11,7 +11,8 @@
 	 __GFP_RETRY_MAYFAIL | __GFP_NOFAIL | __GFP_NORETRY |		\
 	 __GFP_MEMALLOC | __GFP_NOMEMALLOC | __GFP_HARDWALL |		\
 	 __GFP_THISNODE | __GFP_ACCOUNT | __GFP_WRITE |			\
-	 __GFP_RECLAIMABLE | __GFP_ZERO | __GFP_DMA | __GFP_DMA32)
+	 __GFP_RECLAIMABLE | __GFP_ZERO | __GFP_DMA | __GFP_DMA32 |	\
+	 OBM_GFP_ATOMIC)
 
 /*
  * Blocks have kernel addresses and pages of their own: highmem, movable and

@@ -16,6 +16,13 @@
 #define obm_page_word(page)	((page)->index)
 #endif
 
+/* A part of GFP_ATOMIC up to 6.2, which lets it take more of the reserves. */
+#ifdef __GFP_ATOMIC
+#define OBM_GFP_ATOMIC		__GFP_ATOMIC
+#else
+#define OBM_GFP_ATOMIC		((gfp_t)0)
+#endif
+
 /* A suite, which is a module of its own, calls what the kernel else would. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
 #include <kunit/visibility.h>

@@ -235,7 +235,7 @@ static inline gfp_t obm_meta_gfp(gfp_t gfp)
 	return gfp & (__GFP_RECLAIM | __GFP_HIGH | __GFP_IO | __GFP_FS |
 		      __GFP_NOWARN | __GFP_RETRY_MAYFAIL | __GFP_NOFAIL |
 		      __GFP_NORETRY | __GFP_MEMALLOC | __GFP_NOMEMALLOC |
-		      __GFP_ACCOUNT);
+		      __GFP_ACCOUNT | OBM_GFP_ATOMIC);
 }
 
 /*

@@ -154,7 +154,7 @@ log_expect() {
 }
 
 log_complaints() {
-	log_since | grep -E 'BUG: |WARNING: |Oops|general protection|INFO: |list_(add|del) corruption|refcount_t:'
+	log_since | grep -E 'BUG: |WARNING: |Oops|general protection|INFO: |list_(add|del) corruption|refcount_t:|are not for blocks'
 }
 
 # A case for the end of each test that provokes no report.
