@@ -73,7 +73,7 @@ struct run_cpu {
 struct run {
 	const struct stress_command *cmd;
 	struct obm_heap *heap;
-	spinlock_t lock;	/* for @shared */
+	raw_spinlock_t lock;	/* for @shared */
 	struct stress_block shared[NR_SHARED];
 	struct run_cpu cpus[];
 };
@@ -84,9 +84,9 @@ static void block_swap(struct run *run, struct actor *actor,
 	unsigned int i = prandom_u32_state(&actor->rnd) % NR_SHARED;
 	unsigned long flags;
 
-	spin_lock_irqsave(&run->lock, flags);
+	raw_spin_lock_irqsave(&run->lock, flags);
 	swap(*block, run->shared[i]);
-	spin_unlock_irqrestore(&run->lock, flags);
+	raw_spin_unlock_irqrestore(&run->lock, flags);
 }
 
 static void act_once(struct run *run, struct actor *actor, gfp_t gfp)
@@ -262,7 +262,7 @@ int stress_run(struct stress_command *cmd)
 	}
 	run->cmd = cmd;
 	run->heap = sh->heap;
-	spin_lock_init(&run->lock);
+	raw_spin_lock_init(&run->lock);
 	for (i = 0; i < cmd->cpus; i++)
 		for (who = 0; who < NR_WHO; who++)
 			prandom_seed_state(&run->cpus[i].actors[who].rnd,
