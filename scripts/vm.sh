@@ -104,7 +104,8 @@ main() {
 		"${accel[@]}" "${numa[@]}"
 		-kernel "$kernel" -initrd "$tmp/initramfs"
 		-append "console=ttyS0 ignore_loglevel log_buf_len=4M
-panic=-1 oops=panic mitigations=off no5lvl audit=0 $vm_append"
+panic=-1 oops=panic mitigations=off no5lvl no_timer_check audit=0
+$vm_append"
 		-chardev "file,id=log,path=$vm_log"
 		-chardev stdio,id=out,signal=off
 		-chardev "file,id=data,path=$tmp/data"
