@@ -19,8 +19,9 @@ set -euo pipefail
 
 BENCH=$OBM_TOP/bench
 HEADER=case,allocator,size,metric,value
-# What grows by more than this is a regression.
+# What grows by more than this is a regression, if it does so each time.
 TOLERANCE=3
+TRIES=3
 
 COUNT_CASES="pair cache variable bulk order churn live latency object object_gc
 	getput collect"
@@ -284,24 +285,55 @@ compare() {
 		}' "$BENCH/baseline/$1.csv" "$work/$1.csv"
 }
 
+# keep_least SERIES: of each count the least so far.
+keep_least() {
+	local least=$work/$1-least.csv
+
+	[[ ! -e $least ]] || awk -F, -v OFS=, '
+		{ key = $1 FS $2 FS $3 FS $4 }
+		FNR == NR { least[key] = $5; next }
+		key in least && least[key] + 0 < $5 + 0 { $5 = least[key] }
+		{ print }' "$least" "$work/$1.csv" >"$work/merged"
+	[[ ! -e $least ]] || mv "$work/merged" "$work/$1.csv"
+	cp "$work/$1.csv" "$least"
+}
+
+compare_all() {
+	local series p f
+
+	passed=0 failed=0
+	for series in $OBM_KERNELS; do
+		keep_least "$series"
+		compare "$series" >"$work/compare-$series"
+		read -r p f < <(tail -n 1 "$work/compare-$series")
+		passed=$((passed + p))
+		failed=$((failed + f))
+	done
+}
+
+# Which free pages the boot has left, and what batches the front has come to,
+# make a count differ by some percent in one run of many: what grew is measured
+# again. Code that takes more instructions takes them each time.
 run_check() {
-	local series made_of p f passed=0 failed=0
+	local series made_of tries passed failed
 
 	for series in $OBM_KERNELS; do
 		[[ -e $BENCH/baseline/$series.csv ]] ||
 			die "no bench/baseline/$series.csv: make bench-baseline"
 	done
-	counts_all
+	for ((tries = 1; ; tries++)); do
+		counts_all
+		compare_all
+		((failed && tries < TRIES)) || break
+		msg "$failed counts have grown: measuring all again"
+		sed -s '$d' "$work"/compare-* >&2
+	done
 	for series in $OBM_KERNELS; do
 		made_of=$(sed -n '1s/^# //p' "$BENCH/baseline/$series.csv")
 		[[ $made_of == "$(made_with "$series")" ]] ||
 			msg "bench/baseline/$series.csv is of $made_of;" \
 				"this is $(made_with "$series")"
-		compare "$series" >"$work/compare"
-		sed '$d' "$work/compare"
-		read -r p f < <(tail -n 1 "$work/compare")
-		passed=$((passed + p))
-		failed=$((failed + f))
+		sed '$d' "$work/compare-$series"
 	done
 	echo "$passed passed, $failed failed, 0 skipped"
 	((failed == 0)) || exit 2
