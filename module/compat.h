@@ -16,7 +16,7 @@
 #define obm_page_word(page)	((page)->index)
 #endif
 
-/* A part of GFP_ATOMIC up to 6.2, which lets it take more of the reserves. */
+/* A part of GFP_ATOMIC in 6.1, which lets it take more of the reserves. */
 #ifdef __GFP_ATOMIC
 #define OBM_GFP_ATOMIC		__GFP_ATOMIC
 #else

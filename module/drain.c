@@ -165,9 +165,7 @@ static unsigned long front_drain(struct drain *drain, bool others)
 
 static int drain_here(void *heap)
 {
-	struct drain drain = { .heap = heap };
-
-	front_drain(&drain, false);
+	obm_front_drain(heap, false);
 	return 0;
 }
 

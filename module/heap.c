@@ -327,7 +327,10 @@ size_t obm_heap_trim(struct obm_heap *heap)
 }
 EXPORT_SYMBOL_NS_GPL(obm_heap_trim, OBM_NS);
 
-/* The same, complete when it returns. Context: process context, may sleep. */
+/*
+ * The same, complete when it returns, but for what somebody else is just about to
+ * put back. Context: process context, may sleep.
+ */
 size_t obm_heap_trim_wait(struct obm_heap *heap)
 {
 	/* What was left to the worker before is done, too. */

@@ -289,15 +289,18 @@ compare() {
 keep_least() {
 	local least=$work/$1-least.csv
 
-	[[ ! -e $least ]] || awk -F, -v OFS=, '
-		{ key = $1 FS $2 FS $3 FS $4 }
-		FNR == NR { least[key] = $5; next }
-		key in least && least[key] + 0 < $5 + 0 { $5 = least[key] }
-		{ print }' "$least" "$work/$1.csv" >"$work/merged"
-	[[ ! -e $least ]] || mv "$work/merged" "$work/$1.csv"
+	if [[ -e $least ]]; then
+		awk -F, -v OFS=, '
+			{ key = $1 FS $2 FS $3 FS $4 }
+			FNR == NR { least[key] = $5; next }
+			key in least && least[key] + 0 < $5 + 0 { $5 = least[key] }
+			{ print }' "$least" "$work/$1.csv" >"$work/merged"
+		mv "$work/merged" "$work/$1.csv"
+	fi
 	cp "$work/$1.csv" "$least"
 }
 
+# Of all series, into passed and failed of the caller.
 compare_all() {
 	local series p f
 

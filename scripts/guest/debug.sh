@@ -21,8 +21,8 @@ blocks="arena bad cache class fallback fault front_bad front_irq front_room gfp 
 	heap pages realloc shrink size wide"
 
 # Those in which more than one does something, be it a worker.
-races="cache copy drain evict evict_race front_irq front_room gc gc_end gc_gen gc_race intern
-	intern_race object object_context ref shrink type weak weak_race"
+races="cache copy drain evict evict_race front_irq front_room gc gc_end gc_gen gc_race
+	intern intern_race object object_context ref shrink type weak weak_race"
 
 failed=0
 

@@ -29,6 +29,8 @@ reader() {
 		fi
 		cat $heap/graph
 		echo 0 >$heap/gc/collect
+		echo 1 >$heap/trim
+		echo 1 >/sys/kernel/debug/obmalloc/trim
 		cat /proc/obminfo
 		usleep 50000
 	done >/dev/null 2>&1
